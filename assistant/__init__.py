@@ -1,0 +1,1 @@
+"""A question in, an Answer out: everything between a person's words and the rows of their database."""

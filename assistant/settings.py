@@ -1,0 +1,109 @@
+"""Settings: what a person may choose. Resolved once: flag, then environment, then `.env`, then default.
+
+Each field documents itself; `.env.example` and the settings table of the README are generated from these texts and a test
+holds them together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from assistant.errors import UsageError
+from assistant.types import Record
+
+ENV_PREFIX = "QUERYFORGE_"
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+BackendChoice = Literal["auto", "ollama", "llamacpp", "scripted"]
+
+
+class Settings(Record):
+    """Every setting, with its default."""
+
+    database_url: str = Field(default=f"sqlite:///{PROJECT_ROOT / 'data' / 'shop.sqlite'}", repr=False)
+    """Database to ask, as a SQLAlchemy URL; a bare path is taken as a SQLite file."""
+    glossary_path: Path | None = None
+    """TOML file of domain terms; by default `<database file>.glossary.toml` beside a SQLite file, if there is one."""
+    backend: BackendChoice = "auto"
+    """What serves the model: `ollama`, `llamacpp` (embedded), `scripted` (replies from a file, for tests), or `auto`: Ollama if it answers and has the model, else embedded."""  # noqa: E501
+    model: str = "queryforge"
+    """Ollama tag of the model."""
+    model_path: Path = PROJECT_ROOT / "modelfiles" / "queryforge-shop-q8_0.gguf"
+    """GGUF file for the embedded backend."""
+    script_path: Path | None = None
+    """Replies for the `scripted` backend, one JSON string a line, used in order and then from the start again."""
+    ollama_host: str = "http://127.0.0.1:11434"
+    """Address of the Ollama server."""
+    max_rows: int = Field(default=1000, ge=1, le=1_000_000)
+    """Most rows a query may return; more are cut, and the answer says so."""
+    query_timeout_s: float = Field(default=15.0, gt=0)
+    """Seconds after which the database stops a query."""
+    backend_timeout_s: float = Field(default=120.0, gt=0)
+    """Seconds after which a call of the model is given up."""
+    max_attempts: int = Field(default=3, ge=1, le=10)
+    """Drafts per question: the first one and those that answer a rejection."""
+    max_question_chars: int = Field(default=2000, ge=1)
+    """Longest question in characters."""
+    max_reply_tokens: int = Field(default=320, ge=16)
+    """Most tokens a model may write for one draft."""
+    threads: int = Field(default_factory=lambda: max(1, min(os.cpu_count() or 1, 8)))
+    """Processor threads for the embedded model."""
+
+    @classmethod
+    def load(cls, flags: Mapping[str, object] | None = None, *, env_file: Path | None = None) -> Settings:
+        """Resolve the settings.
+
+        Args:
+            flags: Values typed on the command line; None means not typed.
+            env_file: File of `QUERYFORGE_NAME=value` lines; by default `.env` in the current folder.
+
+        Raises:
+            UsageError: A name is unknown or a value does not fit, named with its source.
+        """
+        file = env_file or Path(".env")
+        values: dict[str, object] = {}
+        values.update(_from_pairs(_read_env_file(file), str(file)))
+        values.update(_from_pairs(os.environ, "the environment"))
+        values.update({name: value for name, value in (flags or {}).items() if value is not None})
+        try:
+            settings = cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0]) if first["loc"] else "?"
+            raise UsageError(
+                f"Setting '{name}' cannot be {first.get('input')!r}: {first['msg']}.",
+                f"Set {ENV_PREFIX}{name.upper()} or its flag to a fitting value; see README, Settings.",
+            ) from error
+        return settings
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Cannot read settings from '{path}': {error}.", "Make it a readable text file.") from error
+    pairs = (line.partition("=") for line in lines if "=" in line and not line.lstrip().startswith("#"))
+    return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
+
+
+def _from_pairs(pairs: Mapping[str, str], source: str) -> dict[str, str]:
+    known = set(Settings.model_fields)
+    found: dict[str, str] = {}
+    for key, value in pairs.items():
+        if not key.startswith(ENV_PREFIX):
+            continue
+        name = key.removeprefix(ENV_PREFIX).lower()
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"Did you mean {ENV_PREFIX}{close[0].upper()}?" if close else "See README, Settings."
+            raise UsageError(f"Unknown setting '{key}' in {source}.", hint)
+        if value != "":
+            found[name] = value
+    return found

@@ -1,0 +1,1 @@
+"""Make a better model for this database: data, tokenizer, training, conversion."""

@@ -1,0 +1,1 @@
+"""Questions with SQL, made from a schema and verified by running them."""
