@@ -1,0 +1,113 @@
+"""Put a SELECT together piece by piece.
+
+In: marked fragments (see `lexicon.ref`) and relations to follow. Out: one statement as text, in one fixed style: aliases
+are the initials of the table, a query over one table has none, ranges are half open. One style means that the model has
+one way to say each thing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from training.datagen.lexicon import REF_CLOSE, REF_OPEN, Lexicon, Relation, ref
+
+_MARK = re.compile(f"{REF_OPEN}([^{REF_CLOSE}]+){REF_CLOSE}")
+
+
+def aliases(tables: list[str]) -> dict[str, str]:
+    """Give each table of a schema its alias: initials, lengthened by letters of the name until unique.
+
+    Example:
+        >>> aliases(["customer", "contact", "sales_order"])
+        {'customer': 'c', 'contact': 'co', 'sales_order': 'so'}
+    """
+    given: dict[str, str] = {}
+    for table in tables:
+        words = [word for word in re.split(r"[^a-z0-9]+|(?<=[a-z])(?=[A-Z])", table.lower()) if word] or ["t"]
+        initials = "".join(word[0] for word in words)
+        options = [initials, *(initials[:-1] + words[-1][: n + 1] for n in range(1, len(words[-1])))]
+        reserved = {"as", "in", "is", "on", "or", "to", "by", "if", "of", "at", "do", "no", "not", "and", "all", "set"}
+        free = (o for o in options if o not in given.values() and o not in reserved)
+        given[table] = next(free, f"{initials}{len(given)}")
+    return given
+
+
+@dataclass
+class Query:
+    """A SELECT under construction over `base` and the instances joined to it."""
+
+    lexicon: Lexicon
+    base: str
+    select: list[str] = field(default_factory=list)
+    where: list[str] = field(default_factory=list)
+    group: list[str] = field(default_factory=list)
+    having: list[str] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
+    joins: dict[str, Relation] = field(default_factory=dict)
+    limit: int | None = None
+    is_distinct: bool = False
+    left: set[str] = field(default_factory=set)
+    needs_alias: bool = False
+
+    def follow(self, path: tuple[Relation, ...]) -> str:
+        """Join along a path of relations and return the instance at its end."""
+        instance = self.base
+        for relation in path:
+            self.joins.setdefault(relation.instance, relation)
+            instance = relation.instance
+        return instance
+
+    def filter(self, *conditions: str) -> Query:
+        """Add conditions, each once."""
+        for condition in conditions:
+            if condition and condition not in self.where:
+                self.where.append(condition)
+        return self
+
+    def sql(self) -> str:
+        """Write the statement."""
+        names = self._names()
+        distinct = "DISTINCT " if self.is_distinct else ""
+        parts = [f"SELECT {distinct}{', '.join(self.select)}", f"FROM {self._source(self.base, names)}"]
+        for instance, relation in self.joins.items():
+            word = "LEFT JOIN" if instance in self.left else "JOIN"
+            parts.append(f"{word} {self._source(instance, names)} ON {relation.on}")
+        if self.where:
+            parts.append("WHERE " + " AND ".join(self.where))
+        if self.group:
+            parts.append("GROUP BY " + ", ".join(self.group))
+        if self.having:
+            parts.append("HAVING " + " AND ".join(self.having))
+        if self.order:
+            parts.append("ORDER BY " + ", ".join(self.order))
+        if self.limit is not None:
+            parts.append(f"LIMIT {self.limit}")
+        return _MARK.sub(lambda m: names.get(m.group(1), m.group(1) + "."), " ".join(parts))
+
+    def _names(self) -> dict[str, str]:
+        if not self.joins and not self.needs_alias:
+            return {self.base: ""}
+        by_table = aliases([table.name for table in self.lexicon.schema.tables])
+        names = {}
+        for instance in (self.base, *self.joins):
+            table, _, number = instance.partition("#")
+            names[instance] = f"{by_table[table]}{int(number) + 1 if number else ''}."
+        return names
+
+    def _source(self, instance: str, names: dict[str, str]) -> str:
+        table = instance.partition("#")[0]
+        alias = names[instance].rstrip(".")
+        return f"{table} {alias}" if alias else table
+
+
+def exists(lexicon: Lexicon, relation: Relation, outer: str, conditions: list[str], *, negated: bool = False) -> str:
+    """Write an EXISTS over the rows of `relation.table` that point at `outer`.
+
+    The outer query must carry aliases (`needs_alias`).
+    """
+    inner = Query(lexicon, relation.table, select=["1"], needs_alias=True)
+    pairs = zip(relation.child_columns, relation.parent_columns, strict=True)
+    inner.where = [f"{ref(relation.table, a)} = {REF_OPEN}^{outer}{REF_CLOSE}{b}" for a, b in pairs] + conditions
+    text = inner.sql().replace(f"^{outer}.", ref(outer, ""))
+    return f"{'NOT ' if negated else ''}EXISTS ({text})"
