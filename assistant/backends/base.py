@@ -11,6 +11,9 @@ from typing import Protocol
 
 from assistant.types import Completion, ModelInfo, Prompt
 
+END_OF_REPLY = "<|im_end|>"
+"""Where a reply ends: `prompts.TURN_END` (a test holds them together), also for models that spell it as plain text."""
+
 
 class Backend(Protocol):
     """What the graph needs of a model."""
@@ -23,9 +26,7 @@ class Backend(Protocol):
         """
         ...
 
-    def complete(
-        self, prompt: Prompt, *, max_tokens: int, on_text: Callable[[str], None] | None = None
-    ) -> Completion:
+    def complete(self, prompt: Prompt, *, max_tokens: int, on_text: Callable[[str], None] | None = None) -> Completion:
         """Write a reply.
 
         Args:

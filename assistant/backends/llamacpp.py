@@ -1,0 +1,278 @@
+"""The embedded model: a GGUF file run by llama.cpp inside this process.
+
+In: a Prompt's text. Out: a Completion, decoded greedily. The text is tokenised as it stands, special tokens parsed; the
+file's own chat template is never used, so training and use see the same bytes. One instance, one lock: llama.cpp aborts
+the process when two threads decode on one context. What a prompt shares with the one before (schema first, question
+last) is not computed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from assistant.backends.base import END_OF_REPLY
+from assistant.backends.metadata import read_metadata, trained_context, usable_context
+from assistant.errors import BackendError
+from assistant.settings import Settings
+from assistant.types import Completion, ModelInfo, Prompt
+
+GGUF_MAGIC = b"GGUF"
+PROMPT_BATCH = 256
+"""Prompt tokens between two looks at the clock."""
+MIN_REPLY_TOKENS = 32
+"""Room a prompt must leave for the reply; less cannot hold a useful statement."""
+_ANOTHER_FILE = "Set QUERYFORGE_MODEL_PATH to a GGUF file; a fresh copy of QueryForge has one in 'modelfiles'."
+
+_C_FUNCTION = re.compile(r"^(\w+: )+(error loading model: )?")
+
+_complaints: list[str] = []
+_log_callback: Any = None
+
+
+class LlamaCppBackend:
+    """A GGUF file, loaded when it is first needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._path = settings.model_path
+        self._threads = settings.threads
+        self._timeout_s = settings.backend_timeout_s
+        self._lock = threading.Lock()
+        self._llama: Any = None
+        self._info: ModelInfo | None = None
+
+    def info(self) -> ModelInfo:
+        """Load the model and say which it is."""
+        with self._locked():
+            return self._load()[1]
+
+    def complete(self, prompt: Prompt, *, max_tokens: int, on_text: Callable[[str], None] | None = None) -> Completion:
+        """Write a reply; see `Backend.complete`.
+
+        The log-probability and the number of tokens include the end token: when to stop is part of the choice.
+        """
+        started = time.perf_counter()
+        deadline = started + self._timeout_s
+        with self._locked():
+            llama, info = self._load()
+            tokens = _tokenize(llama, prompt.text)
+            room = info.context_tokens - len(tokens)
+            if room < min(max_tokens, MIN_REPLY_TOKENS):
+                raise BackendError(
+                    f"The prompt has {len(tokens)} tokens; model '{info.name}' reads {info.context_tokens}, "
+                    "its reply included.",
+                    "Ask a shorter question, start a new conversation, or use a model with a longer context.",
+                )
+            self._read_prompt(llama, tokens, deadline)
+            text, written, log_probability = self._write(llama, min(max_tokens, room), deadline, on_text)
+        return Completion(
+            text=text,
+            model=info.name,
+            prompt_tokens=len(tokens),
+            completion_tokens=written,
+            latency_ms=(time.perf_counter() - started) * 1000,
+            log_probability=log_probability,
+        )
+
+    def count_tokens(self, text: str) -> int:
+        """Count the tokens of `text` exactly."""
+        with self._locked():
+            return len(_tokenize(self._load()[0], text))
+
+    def close(self) -> None:
+        """Free the model; a later call would load it again."""
+        with self._lock:
+            if self._llama is not None:
+                self._llama.close()
+            self._llama = None
+            self._info = None
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the one instance; give up after the time-out, as another question may be holding it."""
+        if not self._lock.acquire(timeout=self._timeout_s):
+            raise BackendError(
+                f"The model was busy with other questions for {self._timeout_s:g} s.",
+                "Ask again, or raise QUERYFORGE_BACKEND_TIMEOUT_S.",
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _load(self) -> tuple[Any, ModelInfo]:
+        if self._llama is None or self._info is None:
+            _check_file(self._path)
+            llama_cpp = _import_llama_cpp()
+            _complaints.clear()
+            try:
+                # Vocabulary and keys only, a few milliseconds: the context is chosen before the weights are loaded.
+                with contextlib.closing(_open(llama_cpp, self._path, 256, self._threads, vocab_only=True)) as header:
+                    metadata = dict(header.metadata)
+                context_tokens = usable_context(trained_context(metadata))
+                self._info = read_metadata(
+                    self._path.name,
+                    "llamacpp",
+                    metadata,
+                    context_tokens=context_tokens,
+                    size_bytes=self._path.stat().st_size,
+                )
+                self._llama = _open(llama_cpp, self._path, context_tokens, self._threads, vocab_only=False)
+            except (ValueError, RuntimeError, MemoryError, OSError) as error:
+                reason = _complaints[0] if _complaints else str(error)
+                raise BackendError(
+                    f"Cannot load the model file '{self._path}': {reason}.",
+                    f"It may be damaged, cut short or too large for this machine. {_ANOTHER_FILE}",
+                ) from error
+        return self._llama, self._info
+
+    def _read_prompt(self, llama: Any, tokens: Sequence[int], deadline: float) -> None:
+        """Decode the prompt, keeping what the context already holds of it; its last token is always decoded anew."""
+        llama_cpp = _import_llama_cpp()
+        held = llama.input_ids[: llama.n_tokens].tolist()
+        shared = 0
+        for old, new in zip(held, tokens[:-1], strict=False):
+            if old != new:
+                break
+            shared += 1
+        memory = llama_cpp.llama_get_memory(llama.ctx)
+        if not llama_cpp.llama_memory_seq_rm(memory, 0, shared, -1):
+            # Recurrent models cannot forget a part.
+            llama_cpp.llama_memory_clear(memory, True)
+            shared = 0
+        llama.n_tokens = shared
+        for start in range(shared, len(tokens), PROMPT_BATCH):
+            self._decode(llama, tokens[start : start + PROMPT_BATCH], deadline)
+
+    def _write(
+        self, llama: Any, max_tokens: int, deadline: float, on_text: Callable[[str], None] | None
+    ) -> tuple[str, int, float]:
+        """Choose the likeliest token until the end; return text, number of tokens and their log-probability."""
+        written = bytearray()
+        shown = ""
+        log_probability = 0.0
+        for count in range(1, max_tokens + 1):
+            token, token_log_probability = _likeliest(llama)
+            log_probability += token_log_probability
+            if _is_end(llama, token):
+                return written.decode(errors="replace"), count, log_probability
+            written += _piece(llama, token)
+            text = written.decode(errors="ignore")  # a character may still lack some of its bytes
+            if END_OF_REPLY in text:
+                return text.partition(END_OF_REPLY)[0], count, log_probability
+            if on_text is not None and text != shown:
+                shown = text
+                on_text(text)
+            if count < max_tokens:
+                self._decode(llama, [token], deadline)
+        raise BackendError(
+            f"The model's reply was cut after {max_tokens} tokens.",
+            "Ask something simpler, or raise QUERYFORGE_MAX_REPLY_TOKENS.",
+        )
+
+    def _decode(self, llama: Any, tokens: Sequence[int], deadline: float) -> None:
+        if time.perf_counter() > deadline:
+            raise BackendError(
+                f"The model did not finish within {self._timeout_s:g} s.",
+                "Raise QUERYFORGE_BACKEND_TIMEOUT_S, or use a smaller model.",
+            )
+        try:
+            llama.eval(tokens)
+        except RuntimeError as error:  # llama_decode gave up, for want of memory or of room
+            llama.reset()
+            raise BackendError(
+                f"Model '{self._path.name}' broke off: {error}.", "Ask again; if it stays, try a smaller model."
+            ) from error
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise BackendError(f"'{path}' is a folder, not a model file.", _ANOTHER_FILE)
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(GGUF_MAGIC))
+    except FileNotFoundError as error:
+        raise BackendError(f"No model file at '{path}'.", _ANOTHER_FILE) from error
+    except OSError as error:
+        raise BackendError(f"Cannot read the model file '{path}': {error.strerror}.", _ANOTHER_FILE) from error
+    if magic != GGUF_MAGIC:
+        raise BackendError(f"'{path}' is not a GGUF model file.", _ANOTHER_FILE)
+
+
+def _import_llama_cpp() -> Any:
+    global _log_callback
+    try:
+        import llama_cpp
+    except (ImportError, OSError, RuntimeError) as error:  # RuntimeError: its shared library is missing
+        raise BackendError(
+            f"The embedded backend needs the package 'llama-cpp-python', which does not load: {error}.",
+            "Install it with 'pip install llama-cpp-python', or use Ollama (QUERYFORGE_BACKEND=ollama).",
+        ) from error
+    if _log_callback is None:
+        # llama.cpp writes to stderr even when told to be quiet; its first error is kept for our own message.
+        _log_callback = llama_cpp.llama_log_callback(_keep_complaint)
+        llama_cpp.llama_log_set(_log_callback, ctypes.c_void_p(0))
+    return llama_cpp
+
+
+def _keep_complaint(level: int, text: bytes, _user_data: object) -> None:
+    is_error = 4  # GGML_LOG_LEVEL_ERROR in ggml.h
+    if level == is_error and not _complaints:
+        # "name_of_c_function: what is wrong"
+        _complaints.append(
+            re.sub(r"^(\w+: )+(error loading model: )?", "", text.decode(errors="replace").strip()).rstrip(".")
+        )
+
+
+def _open(llama_cpp: Any, path: Path, context_tokens: int, threads: int, *, vocab_only: bool) -> Any:
+    return llama_cpp.Llama(
+        model_path=str(path),
+        n_ctx=context_tokens,
+        n_batch=PROMPT_BATCH,
+        n_threads=threads,
+        n_threads_batch=threads,
+        n_gpu_layers=0,
+        vocab_only=vocab_only,
+        logits_all=False,
+        verbose=False,
+    )
+
+
+def _tokenize(llama: Any, text: str) -> list[int]:
+    # add_bos means "where this model wants one"; ours does not.
+    tokens: list[int] = llama.tokenize(text.encode(errors="ignore"), add_bos=True, special=True)
+    return tokens
+
+
+def _likeliest(llama: Any) -> tuple[int, float]:
+    """Read the logits of the last position; return the likeliest token and its natural-log probability."""
+    import numpy as np
+
+    pointer = _import_llama_cpp().llama_get_logits_ith(llama.ctx, -1)
+    logits = np.ctypeslib.as_array(pointer, shape=(llama.n_vocab(),))  # (V,)
+    token = int(logits.argmax())
+    return token, -float(np.log(np.exp(logits - logits[token]).sum()))
+
+
+def _is_end(llama: Any, token: int) -> bool:
+    llama_cpp = _import_llama_cpp()
+    return bool(llama_cpp.llama_vocab_is_eog(llama_cpp.llama_model_get_vocab(llama.model), token))
+
+
+def _piece(llama: Any, token: int) -> bytes:
+    """Spell a token. `Llama.detokenize` would drop those of more than 32 bytes."""
+    llama_cpp = _import_llama_cpp()
+    vocab = llama_cpp.llama_model_get_vocab(llama.model)
+    size = 64
+    while True:
+        buffer = ctypes.create_string_buffer(size)
+        length = llama_cpp.llama_token_to_piece(vocab, token, buffer, size, 0, True)
+        if length >= 0:
+            return buffer.raw[:length]
+        size = -length

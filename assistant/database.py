@@ -1,0 +1,202 @@
+"""The one door to a database: connect read-only, introspect, run a GuardedQuery.
+
+In: an address, and queries that passed the guard. Out: a DatabaseSchema, a QueryResult, or a Rejection that the model
+can act on. Safe to use from several threads: every run has a connection of its own.
+
+Covers: writes (each database is told to refuse them, whatever the query says), time, number of rows.
+Does not cover: what a query means, or whether it should be asked; that is the guard's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+
+from pydantic import ValidationError
+from sqlalchemy import ColumnClause, Engine, column, select, table
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from assistant.drivers.cells import normalise_cell, normalise_rows
+from assistant.drivers.engines import open_engine, parse_url, reading
+from assistant.drivers.failures import missing_column, query_failed, reached_time_limit
+from assistant.drivers.introspection import fingerprint, read_tables
+from assistant.errors import DatabaseError, UsageError
+from assistant.types import DatabaseSchema, Dialect, GlossaryEntry, GuardedQuery, QueryResult, Rejection, ResultColumn
+
+VALUES_TIMEOUT_S = 5.0
+
+
+def connect(url: str, *, glossary_path: Path | None = None) -> Database:
+    """Open a database for reading and prove that it answers.
+
+    Args:
+        url: SQLAlchemy URL of a SQLite, PostgreSQL, MySQL or MariaDB database, or the path of a SQLite file.
+        glossary_path: TOML file of domain terms; by default `<name>.glossary.toml` beside a SQLite file, if any.
+
+    Raises:
+        UsageError: The address or the glossary cannot be used.
+        DatabaseError: The database is missing, is no database, or cannot be reached or entered.
+    """
+    parsed, dialect = parse_url(url)
+    name = parsed.database or ""
+    if glossary_path is None and dialect == "sqlite":
+        beside = Path(name).with_suffix(".glossary.toml")
+        glossary_path = beside if beside.is_file() else None
+    glossary = load_glossary(glossary_path) if glossary_path else ()
+    engine = open_engine(parsed, dialect)
+    return Database(engine, db_id=Path(name).stem if dialect == "sqlite" else name, dialect=dialect, glossary=glossary)
+
+
+class Database:
+    """An open database that can only be read."""
+
+    def __init__(
+        self, engine: Engine, *, db_id: str, dialect: Dialect, glossary: tuple[GlossaryEntry, ...] = ()
+    ) -> None:
+        self.db_id = db_id
+        self.dialect: Dialect = dialect
+        self._engine = engine
+        self._glossary = glossary
+        self._schema: DatabaseSchema | None = None
+        self._schema_lock = threading.Lock()
+
+    def schema(self, refresh: bool = False) -> DatabaseSchema:
+        """Read the schema; the first time, or again with `refresh`.
+
+        Raises:
+            DatabaseError: The database failed, or has no tables.
+        """
+        with self._schema_lock:
+            if self._schema is None or refresh:
+                try:
+                    tables = read_tables(self._engine, self.dialect)
+                except SQLAlchemyError as error:
+                    raise self._failed("read the schema", error) from error
+                if not tables:
+                    raise DatabaseError(
+                        f"Database '{self.db_id}' has no tables that can be read.",
+                        "Check the database URL and the user's rights.",
+                    )
+                self._schema = DatabaseSchema(
+                    db_id=self.db_id,
+                    dialect=self.dialect,
+                    tables=tables,
+                    fingerprint=fingerprint(tables),
+                    glossary=self._glossary,
+                )
+            return self._schema
+
+    def run(self, query: GuardedQuery, *, timeout_s: float) -> QueryResult | Rejection:
+        """Run a query in a read-only transaction that is rolled back.
+
+        Args:
+            query: What the guard let through; one row more than its `max_rows` is fetched to know that it was cut.
+            timeout_s: Seconds after which the database stops it.
+
+        Raises:
+            DatabaseError: The time limit was reached, or the database failed.
+        """
+        started = time.perf_counter()
+        try:
+            with reading(self._engine, self.dialect, timeout_s) as connection:
+                # Sent as it stands: a % is a % and a colon a colon.
+                options = {"no_parameters": True, "sqlite_raw_colnames": True}
+                result = connection.execution_options(**options).exec_driver_sql(query.sql)
+                if not result.returns_rows:
+                    return Rejection(
+                        stage="database",
+                        rule="no-rows",
+                        message="The statement returns no rows.",
+                        hint="Write one SELECT.",
+                    )
+                names = list(result.keys())
+                raw = [tuple(row) for row in result.fetchmany(query.max_rows + 1)]
+        except (SQLAlchemyError, sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
+            rejection = query_failed(error, self.dialect, db_id=self.db_id, timeout_s=timeout_s)
+            return self._with_close_names(rejection, query)
+        elapsed_ms = (time.perf_counter() - started) * 1000
+        rows, kinds = normalise_rows(raw[: query.max_rows], len(names))
+        return QueryResult(
+            columns=tuple(ResultColumn(name=name, kind=kind) for name, kind in zip(names, kinds, strict=True)),
+            rows=tuple(rows),
+            is_truncated=len(raw) > query.max_rows,
+            elapsed_ms=elapsed_ms,
+        )
+
+    def distinct_values(self, table_name: str, column_name: str, *, limit: int) -> tuple[str, ...] | None:
+        """List the different values of a column as text, sorted; None when there are more than `limit`.
+
+        A column that cannot be listed within `VALUES_TIMEOUT_S` also counts as having too many.
+
+        Raises:
+            DatabaseError: There is no such column, or the database failed.
+        """
+        wanted: ColumnClause[object] = column(column_name)
+        statement = select(wanted).distinct().select_from(table(table_name, wanted)).where(wanted.is_not(None))
+        try:
+            with reading(self._engine, self.dialect, VALUES_TIMEOUT_S) as connection:
+                rows = connection.execute(statement.limit(limit + 1)).all()
+        except SQLAlchemyError as error:
+            if reached_time_limit(error, self.dialect):
+                return None
+            raise self._failed(f"list the values of {table_name}.{column_name}", error) from error
+        return None if len(rows) > limit else tuple(sorted(str(normalise_cell(row[0])) for row in rows))
+
+    def close(self) -> None:
+        """Give back what the database holds open; calling it twice is harmless."""
+        self._engine.dispose()
+
+    def _failed(self, doing: str, error: SQLAlchemyError) -> DatabaseError:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        return DatabaseError(
+            f"Cannot {doing} in database '{self.db_id}': {str(cause).splitlines()[0].rstrip('.')}.",
+            "Check that the database is whole and reachable, and that the user may read it.",
+        )
+
+    def _with_close_names(self, rejection: Rejection, query: GuardedQuery) -> Rejection:
+        missing = missing_column(rejection).rpartition(".")[2]
+        if not missing or rejection.hint:
+            return rejection
+        names = {
+            part.name: f"{found.name}.{part.name}"
+            for found in self.schema().tables
+            if not query.tables or found.name in query.tables
+            for part in found.columns
+        }
+        close = get_close_matches(missing, names, n=3)
+        return (
+            rejection.model_copy(update={"hint": f"Did you mean {', '.join(names[name] for name in close)}?"})
+            if close
+            else rejection
+        )
+
+
+def load_glossary(path: Path) -> tuple[GlossaryEntry, ...]:
+    """Read a TOML file of `[[term]]` entries with term, synonyms, meaning and sql.
+
+    Raises:
+        UsageError: It cannot be read, is no TOML, or an entry does not fit; with the path and the reason.
+    """
+    hint = "Each entry is [[term]] with term, meaning and, if wanted, synonyms (a list) and sql."
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"Cannot read the glossary '{path}': {error}.", hint) from error
+    entries = content.pop("term", [])
+    if content or not isinstance(entries, list):
+        raise UsageError(f"Cannot use the glossary '{path}': it may hold nothing but [[term]] entries.", hint)
+    found = []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            found.append(GlossaryEntry.model_validate(entry))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "entry"
+            raise UsageError(
+                f"Cannot use term {number} of the glossary '{path}': {field}: {first['msg']}.", hint
+            ) from error
+    return tuple(found)

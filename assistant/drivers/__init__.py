@@ -1,0 +1,1 @@
+"""What differs from one database to the next: opening it read-only, its failures, its schema, its cells."""

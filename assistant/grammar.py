@@ -1,0 +1,267 @@
+"""The SQL that a query may consist of: how a text is read as a tree, what the tree may hold, how it is written back.
+
+In: a SQL text and its dialect. Out: a tree of sqlglot nodes, and a text again. Read "as written": no function is
+renamed, so the tree holds the names the author wrote, and writing it back changes layout, never meaning. Decides
+nothing: the guard holds a tree against `NODES` and `TYPES`.
+
+Must not know the schema, and must not translate between dialects.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlglot import Token, TokenType, exp
+from sqlglot.dialects.dialect import Dialect as SqlglotDialect
+from sqlglot.errors import ErrorLevel
+from sqlglot.generators.mysql import MySQLGenerator
+from sqlglot.generators.postgres import PostgresGenerator
+from sqlglot.generators.sqlite import SQLiteGenerator
+from sqlglot.parser import Parser
+from sqlglot.parsers.mysql import MySQLParser
+from sqlglot.parsers.postgres import PostgresParser
+from sqlglot.parsers.sqlite import SQLiteParser
+
+from assistant.types import Dialect
+
+_T = exp.DType
+
+STEPS_PER_TOKEN = 150
+"""Parser steps allowed per token. Real questions need 3 to 15; only a text made to be read forever needs more."""
+
+
+class TooComplex(Exception):
+    """Reading goes back and forth so often that the text must have been made for it."""
+
+
+class _AsWritten(Parser):
+    """Read every function call as a name and its arguments, whatever sqlglot knows about it."""
+
+    FUNCTIONS = {}
+
+    def _advance(self, times: int = 1) -> None:
+        # Some nested forms make the parser try two readings at each level: 2^depth steps. Counting bounds them all.
+        self._steps = getattr(self, "_steps", 0) + 1
+        if self._steps > 1000 + STEPS_PER_TOKEN * self._tokens_size:
+            raise TooComplex
+        super()._advance(times)
+
+    def _parse_types(self, check_func: bool = False, *args: Any, **kwargs: Any) -> exp.Expr | None:
+        # In an expression, `date(x)` and `ARRAY[x]` are never types; trying that first doubles the work per level.
+        if check_func and self._next.token_type in (TokenType.L_PAREN, TokenType.L_BRACKET):
+            return None
+        return super()._parse_types(check_func, *args, **kwargs)
+
+
+def _only(parsers: dict[Any, Any], *names: Any) -> dict[Any, Any]:
+    return {name: parsers[name] for name in names}
+
+
+def _with_unit(name: str) -> Any:
+    # TIMESTAMPDIFF(MONTH, a, b): the first argument is a keyword, not a column.
+    def build(arguments: list[exp.Expr]) -> exp.Expr:
+        unit, *rest = arguments
+        if isinstance(unit, exp.Column) and not unit.table and not unit.this.args.get("quoted"):
+            unit = exp.Var(this=unit.name.upper())
+        return exp.Anonymous(this=name, expressions=[unit, *rest])
+
+    return build
+
+
+class _SQLiteAsWritten(_AsWritten, SQLiteParser):
+    FUNCTION_PARSERS = _only(SQLiteParser.FUNCTION_PARSERS, "CAST")
+    NO_PAREN_FUNCTION_PARSERS = _only(SQLiteParser.NO_PAREN_FUNCTION_PARSERS, "CASE")
+
+
+class _PostgresAsWritten(_AsWritten, PostgresParser):
+    FUNCTION_PARSERS = _only(PostgresParser.FUNCTION_PARSERS, "CAST", "EXTRACT", "POSITION", "SUBSTRING", "TRIM")
+    NO_PAREN_FUNCTION_PARSERS = _only(PostgresParser.NO_PAREN_FUNCTION_PARSERS, "CASE", "ANY")
+
+
+class _MySQLAsWritten(_AsWritten, MySQLParser):
+    FUNCTIONS = {name: _with_unit(name) for name in ("TIMESTAMPADD", "TIMESTAMPDIFF")}
+    FUNCTION_PARSERS = _only(
+        MySQLParser.FUNCTION_PARSERS, "CAST", "CONVERT", "EXTRACT", "GROUP_CONCAT", "SUBSTRING", "TRIM"
+    )
+    NO_PAREN_FUNCTION_PARSERS = _only(MySQLParser.NO_PAREN_FUNCTION_PARSERS, "CASE", "IF", "ANY")
+
+
+class _SQLiteWriter(SQLiteGenerator):
+    # sqlglot writes NUMERIC as REAL, which turns 7 / 2 from 3 into 3.5. Other types keep their names: SQLite takes the
+    # affinity from the name itself.
+    TYPE_MAPPING = {_T.DECIMAL: "NUMERIC", _T.DOUBLE: "REAL", _T.FLOAT: "REAL", _T.INT: "INTEGER"}
+
+
+class _PostgresWriter(PostgresGenerator):
+    MULTI_ARG_DISTINCT = True  # string_agg(DISTINCT x, ',') is PostgreSQL's own form; nothing to rewrite.
+
+
+def _group_concat(writer: MySQLGenerator, node: exp.Expr) -> str:
+    separator = node.args.get("separator")
+    tail = f" SEPARATOR {writer.sql(separator)}" if separator else ""
+    return f"GROUP_CONCAT({writer.sql(node, 'this')}{tail})"
+
+
+class _MySQLWriter(MySQLGenerator):
+    # REGEXP_LIKE and the function forms of the JSON arrows do not exist in MariaDB; the operators exist in both.
+    TRANSFORMS = {
+        **MySQLGenerator.TRANSFORMS,
+        exp.RegexpLike: lambda self, node: self.binary(node, "REGEXP"),
+        exp.JSONExtract: lambda self, node: self.binary(node, "->"),
+        exp.GroupConcat: _group_concat,
+        exp.CurrentTimestamp: lambda *_: "CURRENT_TIMESTAMP",
+    }
+
+
+_READERS: dict[Dialect, type[Parser]] = {
+    "sqlite": _SQLiteAsWritten,
+    "postgres": _PostgresAsWritten,
+    "mysql": _MySQLAsWritten,
+}
+_WRITERS: dict[Dialect, Any] = {"sqlite": _SQLiteWriter, "postgres": _PostgresWriter, "mysql": _MySQLWriter}
+_DIALECTS = {name: SqlglotDialect.get_or_raise(name) for name in _READERS}
+
+
+def read_tokens(sql: str, dialect: Dialect) -> list[Token]:
+    """Split a text into tokens; comments hang on the token they follow.
+
+    Raises:
+        sqlglot.errors.TokenError: A quote or comment is not closed.
+    """
+    return _DIALECTS[dialect].tokenize(sql)
+
+
+def read_statements(tokens: list[Token], sql: str, dialect: Dialect) -> list[exp.Expr | None]:
+    """Read tokens as statements.
+
+    Raises:
+        sqlglot.errors.ParseError: The text is not SQL of this dialect, as far as sqlglot knows it.
+        TooComplex: Reading would take too long.
+        RecursionError: The text is nested too deep.
+    """
+    parser = _READERS[dialect](dialect=_DIALECTS[dialect], error_level=ErrorLevel.IMMEDIATE)
+    return list(parser.parse(tokens, sql))
+
+
+def write(tree: exp.Expr, dialect: Dialect, *, copy: bool = True) -> str:
+    """Write a tree as one line of SQL, without comments.
+
+    Args:
+        tree: What to write.
+        dialect: SQL flavour.
+        copy: Whether `tree` has to stay as it is; without a copy, what the dialect cannot say may be rearranged in it.
+
+    Raises:
+        sqlglot.errors.UnsupportedError: The tree holds something the dialect does not have.
+    """
+    writer = _WRITERS[dialect](
+        dialect=_DIALECTS[dialect], comments=False, normalize_functions=False, unsupported_level=ErrorLevel.RAISE
+    )
+    return str(writer.generate(tree, copy=copy))
+
+
+def _parts(parts: str, *classes: type[exp.Expr]) -> dict[type[exp.Expr], frozenset[str]]:
+    return dict.fromkeys(classes, frozenset(parts.split()))
+
+
+NODES: dict[type[exp.Expr], frozenset[str]] = {
+    # queries
+    **_parts(
+        "with_ expressions distinct from_ laterals joins where group having windows order limit offset", exp.Select
+    ),
+    **_parts("with_ this expression distinct order limit offset", exp.Union, exp.Except, exp.Intersect),
+    **_parts("with_ this alias order limit offset", exp.Subquery),
+    **_parts("expressions recursive", exp.With),
+    **_parts("this alias materialized", exp.CTE),
+    **_parts("this columns", exp.TableAlias),
+    **_parts("expressions alias", exp.Values, exp.Unnest),
+    **_parts("this alias", exp.Lateral, exp.Alias),
+    **_parts("this alias db catalog joins", exp.Table),
+    **_parts("this on using side kind method", exp.Join),
+    **_parts("this table db catalog", exp.Column),
+    **_parts("this quoted", exp.Identifier),
+    **_parts("this", exp.From, exp.Where, exp.Having),
+    **_parts("expressions rollup cube grouping_sets", exp.Group),
+    **_parts("expressions", exp.Rollup, exp.Cube, exp.GroupingSets, exp.Tuple, exp.JSONPath),
+    **_parts("this expressions", exp.Order, exp.Anonymous, exp.Bracket),
+    **_parts("this desc nulls_first", exp.Ordered),
+    **_parts("expression", exp.Limit, exp.Offset),
+    **_parts("direction count limit_options", exp.Fetch),
+    **_parts("rows", exp.LimitOptions),
+    **_parts("expressions on", exp.Distinct),
+    **_parts("this partition_by order spec alias over", exp.Window),
+    **_parts("kind start start_side end end_side exclude", exp.WindowSpec),
+    # values
+    **_parts("", exp.Star, exp.Null, exp.JSONPathRoot),
+    **_parts("this is_string", exp.Literal),
+    **_parts("this", exp.Boolean, exp.Var, exp.Paren, exp.Neg, exp.Not, exp.BitwiseNot, exp.DataTypeParam),
+    **_parts("this unit", exp.Interval),
+    **_parts("this nested expressions", exp.DataType),
+    # operators
+    **_parts("this expression", exp.And, exp.Or, exp.Xor, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE),
+    **_parts("this expression", exp.NullSafeEQ, exp.NullSafeNEQ, exp.Add, exp.Sub, exp.Mul, exp.IntDiv, exp.Mod),
+    **_parts("this expression", exp.Pow, exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor),
+    **_parts("this expression", exp.BitwiseLeftShift, exp.BitwiseRightShift, exp.Glob, exp.SimilarTo),
+    **_parts("this expression", exp.RegexpLike, exp.RegexpILike, exp.Escape, exp.Collate, exp.Kwarg),
+    **_parts("this expression negate", exp.Is, exp.Like, exp.ILike),
+    **_parts("this expression typed safe", exp.Div),
+    **_parts("this expression safe", exp.DPipe),
+    **_parts("this low high symmetric", exp.Between),
+    **_parts("this expressions query", exp.In),
+    **_parts("this", exp.Exists, exp.Any, exp.All),
+    **_parts("this zone", exp.AtTimeZone),
+    # forms with a syntax of their own
+    **_parts("this ifs default", exp.Case),
+    **_parts("this true false", exp.If),
+    **_parts("this to", exp.Cast),
+    **_parts("this expression", exp.Extract, exp.Filter, exp.WithinGroup),
+    **_parts("this expression position", exp.Trim),
+    **_parts("this start length", exp.Substring),
+    **_parts("this substr", exp.StrPosition),
+    **_parts("this separator", exp.GroupConcat),
+    **_parts("expressions bracket_notation", exp.Array),
+    **_parts("this", exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp),
+    # JSON
+    **_parts("this expression only_json_types scalar_only", exp.JSONExtract, exp.JSONExtractScalar),
+    **_parts("this expression", exp.JSONBExtract, exp.JSONBExtractScalar),
+    **_parts("this expression", exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps),
+    **_parts("this quoted", exp.JSONPathKey),
+    **_parts("this", exp.JSONPathSubscript),
+}
+"""Node classes a tree may hold, each with the parts it may have; whatever is not here is refused."""
+
+JOINS = frozenset({"", "LEFT", "RIGHT", "FULL", "INNER", "OUTER", "CROSS", "NATURAL"})
+"""Words that may stand before JOIN."""
+
+ONLY_IN: dict[type[exp.Expr], tuple[Dialect, ...]] = {
+    exp.Glob: ("sqlite",),
+    exp.ILike: ("postgres",),
+    exp.SimilarTo: ("postgres",),
+    exp.RegexpLike: ("postgres", "mysql"),
+    exp.RegexpILike: ("postgres",),
+    exp.Interval: ("postgres", "mysql"),
+    exp.IntDiv: ("mysql",),
+    exp.Xor: ("mysql",),
+    exp.Bracket: ("postgres",),
+    exp.Array: ("postgres",),
+    exp.Lateral: ("postgres", "mysql"),
+    exp.Any: ("postgres", "mysql"),
+    exp.All: ("postgres", "mysql"),
+    exp.Fetch: ("postgres",),
+    exp.Kwarg: ("postgres",),
+}
+"""Nodes that sqlglot reads in any dialect but that only some databases have."""
+
+_COMMON_TYPES = (_T.BIGINT, _T.CHAR, _T.DECIMAL, _T.DOUBLE, _T.FLOAT, _T.INT, _T.SMALLINT, _T.TEXT, _T.VARCHAR)
+
+TYPES: dict[Dialect, frozenset[exp.DType]] = {
+    "sqlite": frozenset({*_COMMON_TYPES, _T.TINYINT, _T.NCHAR, _T.NVARCHAR}),
+    "postgres": frozenset(
+        {*_COMMON_TYPES, _T.BOOLEAN, _T.DATE, _T.INTERVAL, _T.JSON, _T.JSONB, _T.TIME, _T.TIMETZ, _T.TIMESTAMP}
+        | {_T.TIMESTAMPTZ, _T.UUID, _T.ARRAY}
+    ),
+    "mysql": frozenset(
+        {*_COMMON_TYPES, _T.BINARY, _T.DATE, _T.DATETIME, _T.JSON, _T.NCHAR, _T.TIME, _T.TIMESTAMP, _T.UBIGINT, _T.YEAR}
+    ),
+}
+"""Types a value may be cast to. SQLite has no date types: it would make a number of '2024-05-01'."""

@@ -1,0 +1,308 @@
+"""The steps from a question to an answer, as a LangGraph graph: the only module that knows LangGraph.
+
+    link_schema -> generate_sql -> guard_sql -> execute_sql -> write_answer
+                        ^              |             |
+                        +-- rejected --+-------------+     until `Settings.max_attempts`
+
+In: a Question and an AgentContext (model, database, settings). Out: an Answer, or StepEvents and then an Answer. A
+rejected draft goes back to the model with the reason; a model that declines, or repeats itself, ends the run. One run
+answers one question: there is no checkpointer, so nothing of an earlier question can leak into a later one. Nothing is
+compiled at import, and nothing here judges a question or a statement: that is the model's and the guard's part.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Protocol, TypeAlias, TypedDict, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.config import get_stream_writer
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+
+from assistant.backends.base import Backend
+from assistant.database import Database
+from assistant.explain import choose_chart, describe_result, explain_query
+from assistant.guard import check
+from assistant.prompts import parse_reply, render_prompt
+from assistant.schema import link_schema as choose_tables
+from assistant.settings import Settings
+from assistant.types import (
+    Answer,
+    DatabaseSchema,
+    GuardedQuery,
+    MatchedValue,
+    PromptLayout,
+    QueryResult,
+    Question,
+    Rejection,
+    Reply,
+    SchemaContext,
+    SqlDraft,
+    Status,
+    StepEvent,
+    StepTiming,
+)
+
+CANNOT_ANSWER = "I can't answer that from this database."
+READS_ONLY = "I can only read this database; I don't change anything in it."
+ASKS_BACK = "That can be read in more than one way."
+NO_QUERY = "I could not write a query for this that the database accepts."
+
+
+class Cancelled(Exception):
+    """Nobody waits for the answer any more; ends a run whose stream is being closed, so it is never seen outside."""
+
+
+class AgentState(TypedDict, total=False):
+    """What is known so far of one question; the caller gives `question`, each step adds its part."""
+
+    question: Question
+    context: SchemaContext
+    reply: Reply
+    query: GuardedQuery | None
+    result: QueryResult | None
+    has_repeated: bool
+    drafts: Annotated[tuple[SqlDraft, ...], operator.add]
+    rejections: Annotated[tuple[Rejection, ...], operator.add]
+    timings: Annotated[tuple[StepTiming, ...], operator.add]
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class AgentContext:
+    """What the steps work with; the same for every question, apart from `cancelled`."""
+
+    backend: Backend
+    database: Database
+    schema: DatabaseSchema
+    match_values: Callable[[str], tuple[MatchedValue, ...]]
+    """Find the words of a question that are values in the database."""
+    prompt_layout: PromptLayout
+    settings: Settings
+    warnings: tuple[str, ...] = ()
+    """Why answers may be wrong, such as a model that was trained for another schema."""
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    """Set it to stop the run at the next token or step."""
+
+
+AgentGraph: TypeAlias = "CompiledStateGraph[AgentState, AgentContext, AgentState, AgentState]"
+Step: TypeAlias = Callable[[AgentState, AgentContext], tuple[AgentState, str]]
+
+
+def build_graph() -> AgentGraph:
+    """Build and compile the graph; takes a few milliseconds, and the result serves any number of threads."""
+    graph = StateGraph(AgentState, context_schema=AgentContext)
+    for step in (link_schema, generate_sql, guard_sql, execute_sql, write_answer):
+        graph.add_node(step.__name__, _as_node(step))
+    graph.add_edge(START, "link_schema")
+    graph.add_edge("link_schema", "generate_sql")
+    graph.add_conditional_edges("generate_sql", route_after_generate_sql)
+    graph.add_conditional_edges("guard_sql", route_after_guard_sql)
+    graph.add_conditional_edges("execute_sql", route_after_execute_sql)
+    graph.add_edge("write_answer", END)
+    return graph.compile()
+
+
+def answer_question(graph: AgentGraph, question: Question, context: AgentContext) -> Answer:
+    """Run the graph to its end.
+
+    Raises:
+        QueryForgeError: The model or the database broke.
+    """
+    final = graph.invoke(AgentState(question=question), _limits(context), context=context)
+    return _with_timings(final["answer"], final["timings"])
+
+
+def stream_question(graph: AgentGraph, question: Question, context: AgentContext) -> Iterator[StepEvent | Answer]:
+    """Run the graph, yielding each step as it ends and the SQL while it is written; the last item is the Answer.
+
+    Closing the iterator cancels the run.
+
+    Raises:
+        QueryForgeError: The model or the database broke.
+    """
+    events = cast(
+        "Generator[tuple[str, Any], None, None]",
+        graph.stream(
+            AgentState(question=question), _limits(context), context=context, stream_mode=["custom", "values"]
+        ),
+    )
+    final: AgentState = {}
+    try:
+        for mode, item in events:
+            if mode == "custom":
+                yield item
+            else:
+                final = item
+    finally:
+        # Closing the graph's stream waits for the running step; the event makes the model stop at its next token.
+        context.cancelled.set()
+        events.close()
+    yield _with_timings(final["answer"], final["timings"])
+
+
+def link_schema(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
+    """Choose the tables and find the values that the question is about."""
+    question = state["question"]
+    values = context.match_values(f"{question.text}\n{question.evidence}".strip())
+    linked = choose_tables(question, context.schema, values)
+    return {"context": linked}, "Tables: " + ", ".join(table.name for table in linked.tables)
+
+
+def generate_sql(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
+    """Let the model write a draft, or decline."""
+    drafts, rejections = state.get("drafts", ()), state.get("rejections", ())
+    attempts = tuple(zip(drafts, rejections, strict=True))
+    prompt = render_prompt(state["question"], state["context"], context.prompt_layout, attempts)
+    write = get_stream_writer()
+
+    def show(text: str) -> None:
+        _stop_if_cancelled(context)
+        write(StepEvent(step="generate_sql", detail=text, is_partial=True))
+
+    completion = context.backend.complete(prompt, max_tokens=context.settings.max_reply_tokens, on_text=show)
+    reply = parse_reply(completion.text)
+    sql = reply.text if reply.kind == "sql" else completion.text.strip()
+    draft = SqlDraft(sql=sql, attempt=len(drafts) + 1, completion=completion)
+    # Decoding is greedy: a draft that comes a second time would come a third time.
+    has_repeated = any(earlier.sql.split() == draft.sql.split() for earlier in drafts)
+    return {"reply": reply, "drafts": (draft,), "has_repeated": has_repeated}, sql
+
+
+def guard_sql(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
+    """Let the guard turn the draft into a query, or refuse it."""
+    checked = check(state["drafts"][-1], state["context"], max_rows=context.settings.max_rows)
+    if isinstance(checked, Rejection):
+        return {"query": None, "rejections": (checked,)}, checked.message
+    return {"query": checked}, "May be run."
+
+
+def execute_sql(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
+    """Run the query; the database may still refuse it."""
+    query = state["query"]
+    assert query is not None  # the route leads here only with a query
+    outcome = context.database.run(query, timeout_s=context.settings.query_timeout_s)
+    if isinstance(outcome, Rejection):
+        return {"query": None, "rejections": (outcome,)}, outcome.message
+    rows = "1 row" if len(outcome.rows) == 1 else f"{len(outcome.rows)} rows"
+    return {"result": outcome}, f"More than {rows}" if outcome.is_truncated else rows
+
+
+def write_answer(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
+    """Put into words what came out, or why nothing did."""
+    question, rejections = state["question"], state.get("rejections", ())
+    query, result = state.get("query"), state.get("result")
+    if query is not None and result is not None:
+        status: Status = "answered"
+        text = describe_result(question, query, result)
+        explanation, chart = explain_query(query, context.schema), choose_chart(result)
+    else:
+        status, text = _decline(state["reply"], rejections, context.warnings)
+        explanation, chart = "", None
+    answer = Answer(
+        question=question,
+        status=status,
+        text=text,
+        explanation=explanation,
+        query=query,
+        result=result,
+        chart=chart,
+        confidence=_confidence(state["drafts"][-1]),
+        drafts=state["drafts"],
+        rejections=rejections,
+    )
+    return {"answer": answer}, text
+
+
+def route_after_generate_sql(state: AgentState) -> Literal["guard_sql", "write_answer"]:
+    """Go on with a statement; stop if the model declined or repeated itself."""
+    return "guard_sql" if state["reply"].kind == "sql" and not state["has_repeated"] else "write_answer"
+
+
+def route_after_guard_sql(
+    state: AgentState, runtime: Runtime[AgentContext]
+) -> Literal["execute_sql", "generate_sql", "write_answer"]:
+    """Run what may be run; otherwise let the model try again while it may."""
+    if state["query"] is not None:
+        return "execute_sql"
+    return _try_again(state, runtime.context)
+
+
+def route_after_execute_sql(
+    state: AgentState, runtime: Runtime[AgentContext]
+) -> Literal["generate_sql", "write_answer"]:
+    """Answer with the rows; otherwise let the model try again while it may."""
+    if state["query"] is not None:
+        return "write_answer"
+    return _try_again(state, runtime.context)
+
+
+def _try_again(state: AgentState, context: AgentContext) -> Literal["generate_sql", "write_answer"]:
+    return "generate_sql" if len(state["drafts"]) < context.settings.max_attempts else "write_answer"
+
+
+class _Node(Protocol):
+    def __call__(self, state: AgentState, *, runtime: Runtime[AgentContext]) -> AgentState: ...
+
+
+def _as_node(step: Step) -> _Node:
+    """Make a node of a step: stop if nobody waits any more, time it, and tell that it is done."""
+
+    def node(state: AgentState, *, runtime: Runtime[AgentContext]) -> AgentState:
+        _stop_if_cancelled(runtime.context)
+        started = time.perf_counter()
+        update, detail = step(state, runtime.context)
+        elapsed_ms = (time.perf_counter() - started) * 1000
+        runtime.stream_writer(StepEvent(step=step.__name__, detail=detail, elapsed_ms=elapsed_ms))
+        update["timings"] = (StepTiming(step=step.__name__, elapsed_ms=elapsed_ms),)
+        return update
+
+    return node
+
+
+def _stop_if_cancelled(context: AgentContext) -> None:
+    if context.cancelled.is_set():
+        raise Cancelled
+
+
+def _decline(reply: Reply, rejections: tuple[Rejection, ...], warnings: tuple[str, ...]) -> tuple[Status, str]:
+    if reply.kind == "unanswerable":
+        return "unanswerable", _sentences(CANNOT_ANSWER, reply.text)
+    if reply.kind == "refused":
+        return "refused", _sentences(READS_ONLY, reply.text)
+    if reply.kind == "clarify":
+        return "clarify", reply.text or ASKS_BACK
+    # The hint is left out: it tells the model how to write SQL.
+    refusal = f"The last attempt was refused: {rejections[-1].message}"
+    return "failed", _sentences(NO_QUERY, refusal, *warnings)
+
+
+def _sentences(*parts: str) -> str:
+    """Join parts as sentences: each starts with a capital letter and ends with a sign."""
+    texts = (part.strip() for part in parts)
+    ended = (text if text.endswith((".", "?", "!")) else f"{text}." for text in texts if text)
+    return " ".join(text[0].upper() + text[1:] for text in ended)
+
+
+def _confidence(draft: SqlDraft) -> float | None:
+    """Return the geometric mean of the probabilities of the draft's tokens."""
+    completion = draft.completion
+    if completion.log_probability is None or completion.completion_tokens == 0:
+        return None
+    return min(1.0, math.exp(completion.log_probability / completion.completion_tokens))
+
+
+def _with_timings(answer: Answer, timings: tuple[StepTiming, ...]) -> Answer:
+    return answer.model_copy(update={"timings": timings})
+
+
+def _limits(context: AgentContext) -> RunnableConfig:
+    # Three steps an attempt, the first and the last one, and one to spare.
+    return RunnableConfig(recursion_limit=3 * context.settings.max_attempts + 3)

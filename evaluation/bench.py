@@ -1,0 +1,222 @@
+"""`queryforge bench`: how fast, measured beside a stated alternative in the same run.
+
+    queryforge bench ask        warm answers              beside a fresh process for each question
+    queryforge bench guard      statements checked        beside merely parsing them
+    queryforge bench compare    results compared          beside merely sorting both
+
+In: the demo database for `ask` and `guard`, nothing for `compare`. Out: a small table with ratios on stdout. Times are
+wall time on this machine; only ratios are worth comparing between machines. Judges no answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
+from typing import get_args
+
+import sqlglot
+from assistant.guard import check
+
+from assistant.agent import Assistant
+from assistant.database import connect
+from assistant.errors import BackendError, DataError
+from assistant.settings import BackendChoice, Settings
+from assistant.types import Cell, Completion, QueryResult, Rejection, ResultColumn, SchemaContext, SqlDraft
+from evaluation.compare import same_result
+from evaluation.metrics import percentile
+
+QUESTIONS = (
+    "How many addresses do we have in Vienna?",
+    "Which ten orders have the largest number of units?",
+    "Average salary per job title",
+    "Number of support tickets for each priority",
+    "Total paid by card in March 2024",
+    "Names of the products launched after 2023 that are no longer sold",
+    "How many customers live in each city of Austria?",
+    "List the tickets of last December that took longest to close",
+)
+"""Questions about the demo schema, of the lengths and kinds that people type."""
+
+STATEMENTS = (
+    "SELECT COUNT(*) FROM customer",
+    "SELECT product_name, unit_price FROM product WHERE unit_price BETWEEN 20 AND 40 ORDER BY unit_price",
+    "SELECT a.city, COUNT(*) FROM address AS a WHERE a.is_primary = 1 GROUP BY a.city HAVING COUNT(*) > 5",
+    "SELECT c.category_name, SUM(l.quantity) FROM order_line AS l JOIN product AS p ON p.product_key = l.product_key "
+    "JOIN category AS c ON c.category_key = p.category_key GROUP BY c.category_name",
+    "WITH paid AS (SELECT order_key, SUM(amount) AS total FROM payment GROUP BY order_key) "
+    "SELECT o.order_key, o.status, paid.total FROM sales_order AS o LEFT JOIN paid ON paid.order_key = o.order_key "
+    "WHERE o.order_date >= '2025-01-01' AND paid.total IS NULL",
+    "SELECT e.full_name, RANK() OVER (ORDER BY COUNT(*) DESC) FROM employee AS e "
+    "JOIN support_ticket AS t ON t.employee_key = e.employee_key GROUP BY e.employee_key, e.full_name",
+)
+"""Statements on the demo schema, from the plainest to the kinds that have the most to check."""
+
+COLD_ASK = (
+    "import sys\n"
+    "from assistant.agent import Assistant\n"
+    "from assistant.settings import Settings\n"
+    "with Assistant(Settings.model_validate_json(sys.stdin.read())) as assistant:\n"
+    "    assistant.ask(sys.argv[1])\n"
+)
+"""What a process for one question does: the same work, and all the loading."""
+
+MAX_SQL_ROWS = 1000
+RESULT_SHAPES = ((1_000, 5), (10_000, 5), (10_000, 30))
+"""Rows and columns of the results that `compare` is measured on."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure one thing; return the exit code."""
+    arguments = build_parser().parse_args(argv)
+    flags: dict[str, object] = {}
+    if arguments.what != "compare":
+        flags = {"database_url": arguments.database_url}
+    if arguments.what == "ask":
+        flags |= {"backend": arguments.backend, "model_path": arguments.model_path}
+        table = bench_ask(Settings.load(flags), rounds=arguments.rounds, cold=arguments.cold)
+    elif arguments.what == "guard":
+        table = bench_guard(Settings.load(flags), rounds=arguments.rounds)
+    else:
+        table = bench_compare(rounds=arguments.rounds)
+    print(table)  # noqa: T201
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the command."""
+    parser = argparse.ArgumentParser(prog="queryforge bench", description="Measure speed beside a stated alternative.")
+    parts = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    ask = parts.add_parser("ask", help="warm answers, beside a fresh process for each question")
+    guard = parts.add_parser("guard", help="checking statements, beside merely parsing them")
+    compare = parts.add_parser("compare", help="comparing results, beside merely sorting both")
+    for part, rounds in ((ask, 2), (guard, 50), (compare, 5)):
+        part.add_argument("--rounds", type=int, default=rounds, metavar="N", help=f"repetitions (default {rounds})")
+    for part in (ask, guard):
+        part.add_argument("--db", dest="database_url", metavar="URL", help=_describe("database_url"))
+    ask.add_argument("--backend", choices=get_args(BackendChoice), default="llamacpp", help=_describe("backend"))
+    ask.add_argument("--model", dest="model_path", metavar="FILE", help=_describe("model_path"))
+    ask.add_argument("--cold", type=int, default=3, metavar="N", help="questions asked in fresh processes (default 3)")
+    return parser
+
+
+def bench_ask(settings: Settings, *, rounds: int = 2, cold: int = 3) -> str:
+    """Time answers of one warm assistant, then of a fresh process for each question.
+
+    Args:
+        settings: Database and model.
+        rounds: How often all questions are asked.
+        cold: How many of them are asked in fresh processes; that takes long.
+
+    Raises:
+        BackendError: The model cannot be used.
+        DatabaseError: The database cannot be used.
+    """
+    with Assistant(settings) as assistant:
+        name = assistant.model_info().name
+        assistant.ask(QUESTIONS[0])
+        warm = [_time_ms(partial(assistant.ask, question)) for _ in range(rounds) for question in QUESTIONS]
+    fresh = [_time_ms(partial(_ask_cold, settings, question)) for question in QUESTIONS[:cold]]
+    return _render(f"ask: {name}", [("warm assistant", warm), ("a process per question", fresh)])
+
+
+def bench_guard(settings: Settings, *, rounds: int = 50) -> str:
+    """Time the guard on statements of the demo schema, then sqlglot's parser alone.
+
+    Raises:
+        DatabaseError: The database cannot be used.
+        DataError: A statement is rejected, as on any database but the demo one.
+    """
+    with closing(connect(settings.database_url, glossary_path=settings.glossary_path)) as database:
+        schema = database.schema()
+    context = SchemaContext(db_id=schema.db_id, dialect=schema.dialect, tables=schema.tables)
+    drafts = [SqlDraft(sql=sql, attempt=1, completion=Completion(text=sql, model="")) for sql in STATEMENTS]
+    for draft in drafts:
+        checked = check(draft, context, max_rows=MAX_SQL_ROWS)
+        if isinstance(checked, Rejection):
+            raise DataError(
+                f"The guard rejects '{draft.sql[:60]}...': {checked.message}", "Give --db the demo database."
+            )
+    guarded = [
+        _time_ms(partial(check, draft, context, max_rows=MAX_SQL_ROWS)) for _ in range(rounds) for draft in drafts
+    ]
+    parse = partial(sqlglot.parse_one, dialect=schema.dialect)
+    parsed = [_time_ms(partial(parse, sql)) for _ in range(rounds) for sql in STATEMENTS]
+    table = _render("guard: one statement", [("guard.check", guarded), ("sqlglot parse alone", parsed)])
+    return f"{table}\n{1000 / statistics.fmean(guarded):,.0f} statements checked per second"
+
+
+def bench_compare(*, rounds: int = 5, shapes: Sequence[tuple[int, int]] = RESULT_SHAPES) -> str:
+    """Time the comparison of results whose rows and columns are shuffled, then plain sorting of both."""
+    tables = []
+    for rows, columns in shapes:
+        gold, predicted = make_results(rows, columns)
+        verdicts = [_time_ms(partial(same_result, gold, predicted, is_ordered=False)) for _ in range(rounds)]
+        sorts = [_time_ms(partial(_sort_both, gold, predicted)) for _ in range(rounds)]
+        name = f"compare: {rows:,} rows, {columns} columns"
+        tables.append(_render(name, [("same_result", verdicts), ("sort both as text", sorts)]))
+    return "\n\n".join(tables)
+
+
+def make_results(rows: int, columns: int, *, seed: int = 1) -> tuple[QueryResult, QueryResult]:
+    """Make a result of mixed columns, and the same with its rows and columns shuffled."""
+    chance = random.Random(seed)
+    makers: list[Callable[[int], Cell]] = [
+        lambda row: row,
+        lambda _: chance.random() * 10_000,
+        lambda _: chance.choice(["web", "store", None]),
+        lambda _: f"2025-{chance.randint(1, 12):02d}-{chance.randint(1, 28):02d}",
+        lambda _: chance.randint(0, 1),
+    ]
+    cells = [tuple(makers[i % len(makers)](row) for i in range(columns)) for row in range(rows)]
+    places = chance.sample(range(columns), columns)
+    shuffled = [tuple(row[place] for place in places) for row in cells]
+    chance.shuffle(shuffled)
+    names = tuple(ResultColumn(name=f"c{i}", kind="text") for i in range(columns))
+    first, second = (
+        QueryResult(columns=names, rows=tuple(part), is_truncated=False, elapsed_ms=0.0) for part in (cells, shuffled)
+    )
+    return first, second
+
+
+def _sort_both(gold: QueryResult, predicted: QueryResult) -> bool:
+    return sorted(map(repr, gold.rows)) == sorted(map(repr, predicted.rows))
+
+
+def _ask_cold(settings: Settings, question: str) -> None:
+    # The settings are sent whole, so that no environment or file changes them on the way.
+    given = settings.model_dump_json()
+    done = subprocess.run([sys.executable, "-c", COLD_ASK, question], input=given, text=True, capture_output=True)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise BackendError(f"A fresh process could not answer: {last}", "Run 'queryforge doctor'.")
+
+
+def _time_ms(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return (time.perf_counter() - started) * 1000
+
+
+def _render(title: str, measured: Sequence[tuple[str, Sequence[float]]]) -> str:
+    """Render times as a table; the ratio is that of the medians, to the first line."""
+    first = statistics.median(measured[0][1])
+    width = max(len(title), *(len(name) for name, _ in measured))
+    lines = [f"{title:<{width}}  {'median ms':>11}  {'p95 ms':>11}  {'n':>5}  ratio"]
+    for name, times in measured:
+        if not times:
+            continue
+        middle = statistics.median(times)
+        p95 = percentile(times, 95) or 0.0
+        lines.append(f"{name:<{width}}  {middle:>11,.3f}  {p95:>11,.3f}  {len(times):>5}  {middle / first:.2f}")
+    return "\n".join(lines)
+
+
+def _describe(name: str) -> str:
+    return (Settings.model_fields[name].description or "").replace("%", "%%")

@@ -1,0 +1,190 @@
+"""The folder of one evaluation: predictions as they come, and what is needed to go on after an interruption.
+
+    run.json            what was asked of which model: a run goes on only with the same
+    predictions.jsonl   one Prediction a line, written and flushed as soon as there is an answer
+    scores.jsonl        one Score a line, written at the end
+    metrics.json        all numbers, written at the end
+
+In: Predictions and Scores. Out: the Predictions of an earlier, interrupted call. Asks and judges nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+from pydantic import ValidationError
+
+from assistant.agent import Assistant
+from assistant.errors import UsageError
+from assistant.settings import PROJECT_ROOT, Settings
+from assistant.types import ModelInfo, Record
+from evaluation.metrics import Metrics
+from evaluation.scoring import Prediction, Score
+
+
+class Identity(Record):
+    """What decides the predictions. Two calls with the same identity belong to one run."""
+
+    examples_sha256: str
+    """The questions."""
+    model: str
+    """File name or tag."""
+    model_sha256: str
+    """The weights; empty when the backend has no file."""
+    backend: str
+    """What serves the model."""
+    prompt_layout: str
+    """How much the model is told."""
+    database: str
+    """Short name of the database."""
+    schema_fingerprint: str
+    """Its schema."""
+    git_commit: str
+    """The code."""
+    max_rows: int
+    """Row limit."""
+    max_attempts: int
+    """Drafts per question."""
+    max_reply_tokens: int
+    """Tokens per draft."""
+    query_timeout_s: float
+    """Seconds per query."""
+    backend_timeout_s: float
+    """Seconds per draft."""
+
+
+class RunFolder:
+    """An open folder; use it in a `with` block."""
+
+    def __init__(self, path: Path, identity: Identity) -> None:
+        """Make the folder, or go on with the one that is there.
+
+        Raises:
+            UsageError: It cannot be written, or belongs to a run with other settings.
+        """
+        self.path = path
+        self._predictions_path = path / "predictions.jsonl"
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._claim(identity)
+            self.predictions = self._recover()
+            self._out: TextIO = self._predictions_path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"Cannot write to '{path}': {error}.", "Give --out a folder that can be written."
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._out.close()
+
+    def add(self, prediction: Prediction) -> None:
+        """Keep a prediction, whatever happens next."""
+        self.predictions[prediction.key] = prediction
+        self._out.write(_to_line(prediction))
+        self._out.flush()
+
+    def write_results(self, scores: Iterable[Score], metrics: Metrics) -> None:
+        """Write scores.jsonl and metrics.json."""
+        _write_whole(self.path / "scores.jsonl", "".join(score.model_dump_json() + "\n" for score in scores))
+        _write_whole(self.path / "metrics.json", metrics.model_dump_json(indent=2) + "\n")
+
+    def _claim(self, identity: Identity) -> None:
+        file = self.path / "run.json"
+        hint = "Give --out a new folder, or repeat the settings of the run that is in it."
+        if not file.exists():
+            if self._predictions_path.exists():
+                raise UsageError(f"'{self.path}' holds predictions of an unknown run.", hint)
+            _write_whole(file, identity.model_dump_json(indent=2) + "\n")
+            return
+        try:
+            earlier = Identity.model_validate_json(file.read_bytes())
+        except ValidationError as error:
+            raise UsageError(f"'{file}' is not the description of a run.", hint) from error
+        differing = [name for name in Identity.model_fields if getattr(earlier, name) != getattr(identity, name)]
+        if differing:
+            changes = ", ".join(
+                f"{name} was {getattr(earlier, name)!r}, is {getattr(identity, name)!r}" for name in differing
+            )
+            raise UsageError(f"The run in '{self.path}' was begun with other settings: {changes}.", hint)
+
+    def _recover(self) -> dict[tuple[str, int | None], Prediction]:
+        """Read what is there; a torn line and questions that broke are dropped and will be asked again."""
+        if not self._predictions_path.exists():
+            return {}
+        found: dict[tuple[str, int | None], Prediction] = {}
+        for line in self._predictions_path.read_bytes().split(b"\n"):
+            try:
+                prediction = Prediction.model_validate_json(line)
+            except ValidationError:
+                continue
+            if not prediction.error:
+                found[prediction.key] = prediction
+        _write_whole(self._predictions_path, "".join(map(_to_line, found.values())))
+        return found
+
+
+def identify(examples: Path, settings: Settings, assistant: Assistant) -> Identity:
+    """Tell what decides the predictions of a run.
+
+    Raises:
+        BackendError: The model cannot be loaded or reached.
+    """
+    info, schema = assistant.model_info(), assistant.schema()
+    return Identity(
+        examples_sha256=_sha256(examples),
+        model=info.name,
+        model_sha256=_sha256_of_model(info, settings),
+        backend=info.backend,
+        prompt_layout=info.prompt_layout,
+        database=schema.db_id,
+        schema_fingerprint=schema.fingerprint,
+        git_commit=read_commit(),
+        max_rows=settings.max_rows,
+        max_attempts=settings.max_attempts,
+        max_reply_tokens=settings.max_reply_tokens,
+        query_timeout_s=settings.query_timeout_s,
+        backend_timeout_s=settings.backend_timeout_s,
+    )
+
+
+def _sha256_of_model(info: ModelInfo, settings: Settings) -> str:
+    is_file = info.backend == "llamacpp" and settings.model_path.name == info.name and settings.model_path.is_file()
+    return _sha256(settings.model_path) if is_file else ""
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_commit() -> str:
+    """Name the commit of the code, `-dirty` when tracked files differ from it; empty outside a git checkout."""
+    command = ["git", "-C", str(PROJECT_ROOT), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _to_line(prediction: Prediction) -> str:
+    # Only a turn of a conversation has a number.
+    return prediction.model_dump_json(exclude={"turn"} if prediction.turn is None else None) + "\n"
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)

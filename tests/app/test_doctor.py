@@ -1,0 +1,81 @@
+"""`queryforge doctor`, `schema` and `check` on the demo database."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app import cli
+from assistant.types import DatabaseSchema
+from tests.app.conftest import Script
+
+
+def test_doctor_finds_everything_the_chat_needs(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
+    script("SELECT 1")
+    assert cli.main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    states = {line.split()[1]: line.split()[0] for line in lines if not line.startswith(" ")}
+    assert [states[part] for part in ("Python", "Chat", "Database", "Backend", "Model")] == ["ok"] * 5
+    assert {"Ollama", "GPU", "AWS"} <= set(states)
+
+
+def test_doctor_names_every_fault_with_a_remedy(
+    script: Script, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script("SELECT 1")
+    flags = ["--db", str(tmp_path / "none.sqlite"), "--model", str(tmp_path / "none.gguf"), "--backend", "llamacpp"]
+    assert cli.main(["doctor", *flags]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    faults = [number for number, line in enumerate(lines) if line.startswith("fault")]
+    assert [lines[number].split()[1] for number in faults] == ["Database", "Model"]
+    assert all(lines[number + 1].startswith(" ") for number in faults)
+
+
+def test_doctor_prints_no_password(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
+    script("SELECT 1")
+    cli.main(["doctor", "--db", "postgresql://me:s3cret@127.0.0.1:1/shop"])
+    printed = capsys.readouterr()
+    assert "s3cret" not in printed.out + printed.err
+
+
+def test_schema_lists_tables_columns_and_keys(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
+    script("SELECT 1")
+    assert cli.main(["schema", "sales_order"]) == 0
+    text = capsys.readouterr().out
+    assert "refers to customer.customer_key" in text
+    assert "\norder_line" not in text
+
+
+def test_schema_as_json_is_the_record(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
+    script("SELECT 1")
+    assert cli.main(["schema", "--json"]) == 0
+    assert len(DatabaseSchema.model_validate_json(capsys.readouterr().out).tables) == 10
+
+
+def test_schema_of_an_unknown_table_names_the_known_ones(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
+    script("SELECT 1")
+    assert cli.main(["schema", "nothing"]) == 2
+    assert "customer" in capsys.readouterr().err
+
+
+def test_check_shows_a_query_as_it_would_be_run(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
+    script("SELECT 1")
+    assert cli.main(["check", "SELECT full_name FROM customer;"]) == 0
+    assert "LIMIT" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "sql", ["DELETE FROM customer", "SELECT * FROM nothing", "SELECT 1; SELECT 2", "not sql at all"]
+)
+def test_check_refuses_with_rule_and_reason(sql: str, script: Script, capsys: pytest.CaptureFixture[str]) -> None:
+    script("SELECT 1")
+    assert cli.main(["check", "--json", sql]) == 1
+    assert json.loads(capsys.readouterr().out)["stage"] == "guard"
+
+
+def test_check_without_sql_is_a_usage_error(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
+    script("SELECT 1")
+    assert cli.main(["check", "  "]) == 2
+    assert "no SQL" in capsys.readouterr().err

@@ -1,0 +1,180 @@
+"""Train the small model from nothing (or go on from a finished one) on one database's examples.
+
+In: a folder with `train.jsonl` and, to judge by, `eval.jsonl`; a config. Out, in the run folder: `model/` (weights,
+tokenizer and config as transformers reads them), `report.json`, `metrics.jsonl`, `checkpoint.pt` while it runs. The same
+command on the same run folder goes on where it stopped. Knows nothing of databases or of how examples were made.
+
+    python -m training.base training/configs/shop.toml --data DIR --out DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from assistant.errors import QueryForgeError
+from assistant.types import Record
+from training.config import load_config, parse_overrides
+
+
+class BaseConfig(Record):
+    """Everything that decides a training of the small model."""
+
+    data_dir: Path = Path("runs/shop-data")
+    """Folder with `train.jsonl` and, optionally, `eval.jsonl`."""
+    out_dir: Path = Path("runs/shop-base")
+    """Run folder; a checkpoint in it is continued."""
+    init_from: Path | None = None
+    """`model` folder of a finished run to go on from, with its tokenizer and shape; None starts from nothing."""
+    seed: int = 1
+    """Decides the first weights and the order of examples."""
+    threads: int = Field(default=0, ge=0)
+    """Processor threads; 0 leaves torch's own choice."""
+
+    vocab_size: int = Field(default=4096, ge=260)
+    """Most tokens of the tokenizer; little text gives fewer."""
+    tokenizer_examples: int = Field(default=50_000, ge=1)
+    """Examples from the head of `train.jsonl` that the tokenizer learns from."""
+    hidden_size: int = Field(default=256, ge=8)
+    """Width of the residual stream."""
+    num_layers: int = Field(default=8, ge=1)
+    """Blocks of attention and feed-forward."""
+    num_heads: int = Field(default=4, ge=1)
+    """Attention heads."""
+    ffn_size: int = Field(default=768, ge=8)
+    """Inner width of the feed-forward blocks."""
+    context_tokens: int = Field(default=1024, ge=16)
+    """Longest prompt and reply together, in tokens; longer examples are left out and counted."""
+    rope_theta: float = Field(default=10000.0, gt=0)
+    """Base of the rotary position frequencies."""
+    embedding_std: float = Field(default=0.5, gt=0)
+    """Standard deviation of the embedding before training."""
+
+    max_steps: int | None = Field(default=None, ge=1)
+    """Steps to train; repeatable. Either this or `max_minutes`."""
+    max_minutes: float | None = Field(default=None, gt=0)
+    """Minutes to train: the steps are planned once from the speed of the first 50, then kept."""
+    batch_tokens: int = Field(default=4096, ge=16)
+    """Tokens of a batch, padding included."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """What updates the hidden matrices; embedding and norms always use AdamW."""
+    learning_rate: float = Field(default=2e-3, gt=0)
+    """Highest learning rate of AdamW."""
+    muon_learning_rate: float = Field(default=1e-2, gt=0)
+    """Highest learning rate of Muon."""
+    weight_decay: float = Field(default=0.1, ge=0)
+    """Decay of the matrices; norms have none."""
+    warmup_steps: int = Field(default=100, ge=1)
+    """Steps in which the learning rate rises."""
+    schedule: Literal["linear", "cosine"] = "linear"
+    """How the learning rate then falls to 0."""
+    clip_norm: float = Field(default=1.0, gt=0)
+    """Longest gradient."""
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """Type of the products; weights are always float32."""
+    compile: bool = True
+    """Let torch compile the model: about a minute first, then twice as fast on a CPU. Needs a C++ compiler."""
+    ema_decay: float = Field(default=0.0, ge=0, lt=1)
+    """Share kept per step of an average of the weights, saved instead of the last if it is better held out; 0 for none."""
+
+    checkpoint_minutes: float = Field(default=5.0, gt=0)
+    """Minutes between checkpoints."""
+    log_every_steps: int = Field(default=50, ge=1)
+    """Steps between lines of `metrics.jsonl`."""
+    eval_every_steps: int = Field(default=1000, ge=1)
+    """Steps between looks at held-out examples."""
+    eval_loss_examples: int = Field(default=512, ge=0)
+    """Held-out examples for the loss."""
+    eval_reply_examples: int = Field(default=64, ge=0)
+    """Held-out examples whose replies are written out and compared."""
+    max_reply_tokens: int = Field(default=320, ge=1)
+    """Longest reply written when comparing."""
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> BaseConfig:
+        if (self.max_steps is None) == (self.max_minutes is None):
+            raise ValueError("give exactly one of max_steps and max_minutes")
+        return self
+
+
+class HeldOut(Record):
+    """How the model does on examples it does not learn from."""
+
+    loss: float
+    """Mean cross-entropy of the replies, in nats a token."""
+    exact_match: float | None
+    """Share of replies written exactly; None when none were."""
+    examples: int
+    """Replies compared."""
+
+
+class BaseReport(Record):
+    """What a training of the small model came to."""
+
+    model_dir: Path
+    """Folder to convert or serve."""
+    parameters: int
+    """Weights of the model, the shared embedding once."""
+    examples: int
+    """Examples in `train.jsonl` that fit the context."""
+    dropped_examples: int
+    """Examples left out because they exceed the context."""
+    steps: int
+    """Steps done."""
+    tokens: int
+    """Tokens seen, padding not counted."""
+    epochs: float
+    """Passes over the examples."""
+    minutes: float
+    """Time of the training steps, all parts of the run together."""
+    tokens_per_s: float
+    """Tokens, padding not counted, per second of training."""
+    final_loss: float
+    """Mean training loss since the last line of metrics before the end."""
+    held_out: HeldOut | None
+    """On `eval.jsonl`; None without one."""
+    used_average: bool
+    """Whether the averaged weights were saved."""
+
+
+def train_base(config: BaseConfig) -> BaseReport:
+    """Train, or go on with, the small model.
+
+    Raises:
+        DataError: The examples cannot be read or none fits the context.
+        UsageError: The run folder belongs to a run of another shape.
+        TrainingError: The training broke down.
+        KeyboardInterrupt: It was interrupted; a checkpoint has been saved.
+    """
+    from training.loop import Run  # torch takes seconds to import
+
+    return Run(config).train()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; give the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m training.base", description="Train the small model.")
+    parser.add_argument("config", type=Path, help="TOML file, such as training/configs/shop.toml")
+    parser.add_argument("--data", type=Path, help="folder with train.jsonl and eval.jsonl")
+    parser.add_argument("--out", type=Path, help="run folder; a checkpoint in it is continued")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of the config")
+    args = parser.parse_args(argv)
+    try:
+        overrides = {**parse_overrides(args.set), "data_dir": args.data, "out_dir": args.out}
+        report = train_base(load_config(BaseConfig, args.config, overrides))
+    except QueryForgeError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)  # noqa: T201
+        return 130
+    print(report.model_dump_json(indent=2))  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,417 @@
+"""The loop that trains the small model: batches in, weights out, able to stop and go on at any step.
+
+In: a BaseConfig. Out: the run folder described in `training.base`. The schedule depends on planned steps alone, so the
+same config, data and number of threads give the same weights, whether or not the run was interrupted. Decides nothing
+about examples (`training.dataset`) or the network (`training.model`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pickle
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from tqdm import tqdm
+
+from assistant.errors import DataError, TrainingError, UsageError
+from assistant.prompts import PAD, TURN_END
+from training.base import BaseConfig, BaseReport, HeldOut
+from training.config import write_run_record, write_text_whole
+from training.dataset import (
+    EncodedExamples,
+    encode_examples,
+    learning_texts,
+    make_batch,
+    plan_batches,
+    read_examples,
+)
+from training.model import ModelShape, SmallLlama, load_model, save_model, write_greedily
+from training.tokenizer import load_tokenizer, save_tokenizer, train_tokenizer
+
+MEASURED_STEPS = 50
+"""Steps whose speed decides how many fit into `max_minutes`; compiling happens in the first few, which are not timed."""
+UNTIMED_STEPS = 10
+
+
+class Run:
+    """One training run and everything it has to remember."""
+
+    def __init__(self, config: BaseConfig) -> None:
+        """Read the data, make or read the tokenizer and the weights, and find the checkpoint."""
+        self.config = config
+        self.model_dir = config.out_dir / "model"
+        self.checkpoint_path = config.out_dir / "checkpoint.pt"
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        saved = self._read_checkpoint()
+        write_run_record(config.out_dir, config)
+        self.tokenizer = self._make_tokenizer(is_resumed=saved is not None)
+        self.pad_id: int = self.tokenizer.token_to_id(PAD)
+        self.end_id: int = self.tokenizer.token_to_id(TURN_END)
+        self.examples, self.held_out = self._read_data()
+        self.model = self._make_model().to(self.device)
+        self.weights = list(self.model.parameters())
+        self.optimizers = _make_optimizers(self.model, config)
+        self.average = [w.detach().clone() for w in self.weights] if config.ema_decay else []
+        self.step = self.tokens = self.epoch = self.batch_index = 0
+        self.trained_s = 0.0
+        self.planned_steps = config.max_steps
+        self.plan_at = MEASURED_STEPS
+        # Batches depend on these; when one changes, a resumed run starts its data anew.
+        self.data_key = f"{self.examples.fingerprint()} {config.batch_tokens} {config.seed}"
+        if saved is not None:
+            self._restore(saved)
+
+    def train(self) -> BaseReport:
+        """Train until the planned steps are done."""
+        config = self.config
+        compute_loss = torch.compile(self.model.loss, dynamic=True) if self._can_compile() else self.model.loss
+        loss_sum = torch.zeros((), device=self.device)
+        loss_steps, loss_tokens, since, timed = 0, 0, self.trained_s, (0, 0.0)
+        final_loss, saved_at = math.nan, time.monotonic()
+        batches = self._batches()
+        _say(f"{self._describe()}; from step {self.step}" + (f" of {self.planned_steps}" if self.planned_steps else ""))
+        bar = tqdm(total=self.planned_steps, initial=self.step, unit="step", disable=not sys.stderr.isatty())
+        start_step = self.step
+        with _interruption() as interrupted, bar:
+            while self.planned_steps is None or self.step < self.planned_steps:
+                started = time.perf_counter()
+                batch = make_batch(self.examples, next(batches), self.pad_id)
+                factor = self._rate_factor()
+                for optimizer in self.optimizers:
+                    for group in optimizer.param_groups:
+                        group["lr"] = group["top_lr"] * factor
+                with self._autocast():
+                    loss = compute_loss(*(torch.from_numpy(a).to(self.device) for a in (batch.ids, batch.positions, batch.targets)))
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(self.weights, config.clip_norm)
+                for optimizer in self.optimizers:
+                    optimizer.step()
+                    optimizer.zero_grad()
+                if self.average:
+                    torch._foreach_lerp_(self.average, [w.detach() for w in self.weights], 1 - config.ema_decay)
+                loss_sum += loss.detach()
+                loss_steps, loss_tokens = loss_steps + 1, loss_tokens + batch.token_count
+                self.step += 1
+                self.tokens += batch.token_count
+                self.trained_s += time.perf_counter() - started
+                bar.update()
+                if self.step == start_step + UNTIMED_STEPS:
+                    timed = (self.step, self.trained_s)
+                if self.planned_steps is None and self.step >= self.plan_at:
+                    self._plan_steps((self.trained_s - timed[1]) / (self.step - timed[0]))
+                    bar.total = self.planned_steps
+                if self.step % config.log_every_steps == 0 or self.step == self.planned_steps:
+                    final_loss = float(loss_sum) / loss_steps
+                    if not math.isfinite(final_loss):
+                        raise TrainingError(
+                            f"The loss became {final_loss} before step {self.step}.",
+                            "Lower learning_rate or set precision to 'fp32', and start in a new run folder.",
+                        )
+                    speed = loss_tokens / (self.trained_s - since)
+                    self._log(step=self.step, tokens=self.tokens, loss=final_loss, lr=factor * config.learning_rate, tokens_per_s=speed)
+                    self._show(bar, final_loss, factor, speed, since)
+                    loss_sum.zero_()
+                    loss_steps, loss_tokens, since = 0, 0, self.trained_s
+                if self.step % config.eval_every_steps == 0 and self.step != self.planned_steps:
+                    self._judge_and_log()
+                if interrupted.is_set():
+                    self._save()
+                    raise KeyboardInterrupt
+                if time.monotonic() - saved_at > config.checkpoint_minutes * 60:
+                    self._save()
+                    saved_at = time.monotonic()
+        return self._finish(final_loss)
+
+    def _batches(self) -> Iterator[Any]:
+        while True:
+            plan = plan_batches(
+                self.examples.lengths,
+                batch_tokens=self.config.batch_tokens,
+                seed=self.config.seed,
+                epoch=self.epoch,
+            )
+            while self.batch_index < len(plan):
+                self.batch_index += 1
+                yield plan[self.batch_index - 1]
+            self.epoch, self.batch_index = self.epoch + 1, 0
+
+    def _rate_factor(self) -> float:
+        warmup = self.config.warmup_steps
+        rise = min(1.0, (self.step + 1) / warmup)
+        if self.planned_steps is None or self.step < warmup:
+            return rise
+        left = max(0.0, (self.planned_steps - self.step) / max(1, self.planned_steps - warmup))
+        return left if self.config.schedule == "linear" else 0.5 - 0.5 * math.cos(math.pi * left)
+
+    def _plan_steps(self, step_s: float) -> None:
+        left_s = (self.config.max_minutes or 0.0) * 60 - self.trained_s
+        self.planned_steps = self.step + max(1, int(left_s / step_s))
+        _say(f"{step_s:.3f} s a step: {self.planned_steps} steps planned for {self.config.max_minutes:g} minutes")
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        context: AbstractContextManager[object] = torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bf16"
+        )
+        return context
+
+    def _can_compile(self) -> bool:
+        if not self.config.compile:
+            return False
+        if self.device.type == "cpu" and not any(map(shutil.which, ("g++", "clang++", "c++"))):
+            _say("no C++ compiler found: training without torch.compile, about half as fast")
+            return False
+        return True
+
+    def _make_tokenizer(self, *, is_resumed: bool) -> Tokenizer:
+        config = self.config
+        if is_resumed:
+            return load_tokenizer(self.model_dir)
+        if config.init_from:
+            tokenizer = load_tokenizer(config.init_from)
+        else:
+            source = read_examples(config.data_dir / "train.jsonl")
+            head = (example for example, _ in zip(source, range(config.tokenizer_examples), strict=False))
+            tokenizer = train_tokenizer(learning_texts(head), config.vocab_size)
+        save_tokenizer(tokenizer, self.model_dir, context_tokens=config.context_tokens)
+        return tokenizer
+
+    def _read_data(self) -> tuple[EncodedExamples, EncodedExamples | None]:
+        config = self.config
+        path = config.data_dir / "train.jsonl"
+        room = config.context_tokens
+        examples = encode_examples(read_examples(path), self.tokenizer, context_tokens=room)
+        if not len(examples):
+            raise DataError(f"No example of '{path}' fits {room} tokens.", "Raise context_tokens or make more data.")
+        path = config.data_dir / "eval.jsonl"
+        if not path.exists():
+            return examples, None
+        chosen = list(read_examples(path))
+        order = np.random.default_rng(config.seed).permutation(len(chosen))
+        chosen = [chosen[i] for i in order[: max(config.eval_loss_examples, config.eval_reply_examples)]]
+        held_out = encode_examples(chosen, self.tokenizer, context_tokens=room, keep_replies=True)
+        return examples, held_out if len(held_out) else None
+
+    def _make_model(self) -> SmallLlama:
+        config = self.config
+        if config.init_from:
+            return load_model(config.init_from)
+        return SmallLlama(
+            ModelShape(
+                vocab_size=self.tokenizer.get_vocab_size(),
+                hidden_size=config.hidden_size,
+                num_layers=config.num_layers,
+                num_heads=config.num_heads,
+                ffn_size=config.ffn_size,
+                context_tokens=config.context_tokens,
+                rope_theta=config.rope_theta,
+                embedding_std=config.embedding_std,
+            )
+        )
+
+    def _read_checkpoint(self) -> dict[str, Any] | None:
+        if not self.checkpoint_path.exists():
+            return None
+        try:
+            saved: dict[str, Any] = torch.load(self.checkpoint_path, map_location=self.device, weights_only=True)
+        except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+            raise TrainingError(
+                f"Cannot read the checkpoint '{self.checkpoint_path}': {str(error).splitlines()[0]}.",
+                "Delete it to start anew, or choose another run folder.",
+            ) from error
+        return saved
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        config = self.config
+        try:
+            self.model.load_state_dict(saved["model"])
+            for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
+                tops = [group["top_lr"] for group in optimizer.param_groups]
+                optimizer.load_state_dict(state)
+                for group, top in zip(optimizer.param_groups, tops, strict=True):
+                    group["top_lr"] = top
+        except (RuntimeError, ValueError) as error:
+            raise UsageError(
+                f"The run in '{config.out_dir}' has a model or optimizer of another shape.",
+                "Choose another --out, or the config that the run was started with.",
+            ) from error
+        if config.ema_decay and saved["average"]:
+            self.average = saved["average"]
+        self.step, self.tokens, self.trained_s = saved["step"], saved["tokens"], saved["trained_s"]
+        self.epoch = saved["epoch"]
+        if saved["data_key"] == self.data_key:
+            self.batch_index = saved["batch_index"]
+        else:
+            _say("the examples, batch_tokens or seed have changed: their order starts anew")
+        torch.set_rng_state(saved["rng"].cpu())
+        if config.max_steps is None and saved["max_minutes"] == config.max_minutes:
+            self.planned_steps = saved["planned_steps"]
+        self.plan_at = max(self.plan_at, self.step + MEASURED_STEPS)
+
+    def _save(self) -> None:
+        partial = self.checkpoint_path.with_suffix(".partial")
+        state = {
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "average": self.average,
+            "step": self.step,
+            "tokens": self.tokens,
+            "trained_s": self.trained_s,
+            "epoch": self.epoch,
+            "batch_index": self.batch_index,
+            "data_key": self.data_key,
+            "planned_steps": self.planned_steps,
+            "max_minutes": self.config.max_minutes,
+            "rng": torch.get_rng_state(),
+        }
+        try:
+            torch.save(state, partial)
+            os.replace(partial, self.checkpoint_path)
+            save_model(self.model, self.model_dir, eos_id=self.end_id, pad_id=self.pad_id)
+        except OSError as error:
+            raise TrainingError(f"Cannot write '{partial}': {error}.", "Free some disk space; the run can go on.") from error
+
+    def _judge(self) -> HeldOut | None:
+        data, config = self.held_out, self.config
+        if data is None:
+            return None
+        self.model.eval()
+        total, count, right = 0.0, 0, 0
+        with torch.no_grad(), self._autocast():
+            rows = np.arange(min(len(data), config.eval_loss_examples))
+            for chosen in plan_batches(data.lengths[rows], batch_tokens=config.batch_tokens, seed=0, epoch=0):
+                batch = make_batch(data, chosen, self.pad_id)
+                arrays = (torch.from_numpy(a).to(self.device) for a in (batch.ids, batch.positions, batch.targets))
+                total += float(self.model.loss(*arrays)) * len(batch.targets)
+                count += len(batch.targets)
+            compared = min(len(data), config.eval_reply_examples)
+            for first in range(0, compared, 32):
+                part = range(first, min(first + 32, compared))
+                prompts = [data.prompt(i) for i in part]
+                replies = write_greedily(self.model, prompts, self.end_id, config.max_reply_tokens)
+                texts = self.tokenizer.decode_batch(replies, skip_special_tokens=False)
+                right += sum(text == data.replies[i] for i, text in zip(part, texts, strict=True))
+        self.model.train()
+        return HeldOut(
+            loss=total / max(count, 1), exact_match=right / compared if compared else None, examples=compared
+        )
+
+    def _judge_and_log(self) -> None:
+        held_out = self._judge()
+        if held_out:
+            self._log(step=self.step, held_out_loss=held_out.loss, exact_match=held_out.exact_match)
+            match = "" if held_out.exact_match is None else f", {held_out.exact_match:.1%} of replies exact"
+            _say(f"step {self.step}: held-out loss {held_out.loss:.4f}{match}")
+
+    def _finish(self, final_loss: float) -> BaseReport:
+        self._save()
+        held_out = self._judge()
+        used_average = False
+        if self.average and held_out:
+            last = [weight.detach().clone() for weight in self.weights]
+            _set_weights(self.weights, self.average)
+            averaged = self._judge()
+            used_average = averaged is not None and averaged.loss < held_out.loss
+            if used_average:
+                held_out = averaged
+                save_model(self.model, self.model_dir, eos_id=self.end_id, pad_id=self.pad_id)
+            else:
+                _set_weights(self.weights, last)
+        report = BaseReport(
+            model_dir=self.model_dir,
+            parameters=sum(weight.numel() for weight in self.weights),
+            examples=len(self.examples),
+            dropped_examples=self.examples.dropped,
+            steps=self.step,
+            tokens=self.tokens,
+            epochs=self.tokens / max(1, len(self.examples.ids)),
+            minutes=self.trained_s / 60,
+            tokens_per_s=self.tokens / max(self.trained_s, 1e-9),
+            final_loss=final_loss,
+            held_out=held_out,
+            used_average=used_average,
+        )
+        write_text_whole(self.config.out_dir / "report.json", report.model_dump_json(indent=2) + "\n")
+        return report
+
+    def _log(self, **values: float | None) -> None:
+        with (self.config.out_dir / "metrics.jsonl").open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(values) + "\n")
+
+    def _show(self, bar: Any, loss: float, factor: float, speed: float, since: float) -> None:
+        if not bar.disable:
+            bar.set_postfix(loss=f"{loss:.4f}", lr=f"{factor * self.config.learning_rate:.1e}", tokens_s=f"{speed:.0f}")
+            return
+        plan = ""
+        if self.planned_steps:
+            steps = self.step % self.config.log_every_steps or self.config.log_every_steps
+            left_s = (self.planned_steps - self.step) * (self.trained_s - since) / steps
+            plan = f"/{self.planned_steps}, {left_s / 60:.0f} min left"
+        _say(f"step {self.step}{plan}: loss {loss:.4f}, lr {factor * self.config.learning_rate:.1e}, {speed:.0f} tokens/s")
+
+    def _describe(self) -> str:
+        millions = sum(weight.numel() for weight in self.weights) / 1e6
+        tokens = len(self.examples.ids) / 1e6
+        dropped = f" ({self.examples.dropped} too long)" if self.examples.dropped else ""
+        return f"{millions:.1f} M parameters on {self.device}; {len(self.examples)} examples{dropped}, {tokens:.1f} M tokens"
+
+
+def _make_optimizers(model: SmallLlama, config: BaseConfig) -> list[torch.optim.Optimizer]:
+    hidden = [w for name, w in model.named_parameters() if w.dim() == 2 and "embed" not in name]
+    embedding = [w for name, w in model.named_parameters() if "embed" in name]
+    norms = [w for w in model.parameters() if w.dim() == 1]
+    matrices = embedding if config.optimizer == "muon" else embedding + hidden
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay, "top_lr": config.learning_rate},
+        {"params": norms, "weight_decay": 0.0, "top_lr": config.learning_rate},
+    ]
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True)
+    ]
+    if config.optimizer == "muon":
+        top = config.muon_learning_rate
+        group = {"params": hidden, "weight_decay": config.weight_decay, "top_lr": top}
+        optimizers.append(torch.optim.Muon([group], lr=top, momentum=0.95, nesterov=True))
+    return optimizers
+
+
+def _set_weights(weights: list[Tensor], values: list[Tensor]) -> None:
+    with torch.no_grad():
+        for weight, value in zip(weights, values, strict=True):
+            weight.copy_(value)
+
+
+@contextmanager
+def _interruption() -> Iterator[threading.Event]:
+    """Turn Ctrl-C and a request to end into an event that is looked at between steps, where all is consistent."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: event.set()) for number in signals]
+    try:
+        yield event
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    tqdm.write(text, file=sys.stderr)
