@@ -192,7 +192,8 @@ def _figure_label(label: str, result: QueryResult, place: int) -> str:
 
 def _short_label(expression: exp.Expr, phrases: Phrases) -> str:
     words = phrases.of(expression)
-    if len(words) <= 70 and not set("×÷−+()'") & set(words):
+    # A number of the query is none of the result.
+    if len(words) <= 70 and not set("×÷−+()'") & set(words) and not numbers_in(words):
         return words
     # A long computation would drown the sentence; the explanation spells it out.
     inner = expression.unalias()
@@ -221,6 +222,8 @@ def _describe_cell(question: Question, tree: exp.Query | None, label: str, resul
             return f"There {verb} {counted(cell, matching + noun) if cell else f'no {matching}{plural(noun)}'}."
         if asks_how_many:
             return f"There {verb} {format_cell(cell, '')}."
+    if isinstance(cell, bool):
+        return f"The answer is {format_cell(cell, name)}."
     if isinstance(cell, str):
         return f"The {label} is {format_cell(cell, name)}."
     if (
@@ -251,7 +254,9 @@ def _counted_noun(count: exp.Count, tree: exp.Query | None) -> str:
 
 
 def _is_plural(label: str) -> bool:
-    last = label.split()[-1]
+    words = label.split()
+    # Of `units sold` it is the units that count.
+    last = words[-2] if len(words) > 1 and (words[-1].endswith("ed") or words[-1] == "sold") else words[-1]
     return last.endswith("s") and not last.endswith(("ss", "us", "is")) and last not in ("sales", "days")
 
 

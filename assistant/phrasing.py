@@ -127,9 +127,9 @@ class Phrases:
     def condition(self, node: exp.Expr) -> str:
         """Put a condition into words; date bounds that make a period become that period."""
         if isinstance(node, exp.And):
-            return join_words(self._conditions(list(node.flatten())))
+            return join_words(self._conditions(_and_parts(node)))
         if isinstance(node, exp.Or):
-            return join_words([self.condition(part) for part in node.flatten()], "or")
+            return join_words([self.condition(part) for part in node.flatten(unnest=False)], "or")
         if isinstance(node, exp.Paren):
             inner = self.condition(node.this)
             return f"({inner})" if isinstance(node.this, exp.Or) else inner
@@ -466,7 +466,7 @@ def _bare(node: exp.Expr) -> exp.Expr:
 
 
 def _and_parts(node: exp.Expr) -> list[exp.Expr]:
-    return list(node.flatten()) if isinstance(node, exp.And) else [node]
+    return list(node.flatten(unnest=False)) if isinstance(node, exp.And) else [node]
 
 
 def _joins_tables(node: exp.Expr) -> bool:

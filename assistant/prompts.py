@@ -1,11 +1,11 @@
-"""Every word that is sent to a model: for chat, training, evaluation and `ollama run` alike.
+r"""Every word that is sent to a model: for chat, training, evaluation and `ollama run` alike.
 
 In: a Question, its SchemaContext and what was refused so far. Out: a Prompt, as messages and as text, byte for byte the
 same in training and in use. Also the way back: `parse_reply` reads what the model wrote. Knows no backend.
 
 The chat format is ChatML, which is also what the GGUF's own template and the Modelfile render:
 
-    <|im_start|>system\\n...<|im_end|>\\n<|im_start|>user\\n...<|im_end|>\\n<|im_start|>assistant\\n...<|im_end|>
+    <|im_start|>system\n...<|im_end|>\n<|im_start|>user\n...<|im_end|>\n<|im_start|>assistant\n...<|im_end|>
 
 A model declines by writing a SQL comment instead of a statement, which also reads well in a terminal:
 `-- unanswerable: ...`, `-- refused: ...` or `-- clarify: ...`.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 from assistant.types import (
     Dialect,
@@ -101,21 +102,19 @@ def render_prompt(
         layout: The layout the model was trained with.
         attempts: Drafts of this question that were refused. Only the last is shown, with its reason.
     """
-    messages = [Message(role="system", content=render_system(context, layout))]
+    messages = [_message("system", render_system(context, layout))]
     for turn in question.history[-MAX_HISTORY_TURNS:]:
         if turn.sql:
-            messages.append(Message(role="user", content=turn.question.strip()))
-            messages.append(Message(role="assistant", content=turn.sql))
-    messages.append(Message(role="user", content=render_user(question, context)))
+            messages += [_message("user", turn.question.strip()), _message("assistant", turn.sql)]
+    messages.append(_message("user", render_user(question, context)))
     for draft, rejection in attempts[-1:]:
-        messages.append(Message(role="assistant", content=draft.sql))
-        messages.append(Message(role="user", content=render_rejection(rejection)))
+        messages += [_message("assistant", draft.sql), _message("user", render_rejection(rejection))]
     return Prompt(messages=tuple(messages), text=render_text(messages))
 
 
 def render_text(messages: Sequence[Message]) -> str:
     """Render messages as ChatML, up to where the assistant goes on."""
-    turns = (f"{TURN_START}{m.role}\n{_without_markers(m.content)}{TURN_END}\n" for m in messages)
+    turns = (f"{TURN_START}{m.role}\n{m.content}{TURN_END}\n" for m in messages)
     return "".join(turns) + f"{TURN_START}assistant\n"
 
 
@@ -138,9 +137,11 @@ def parse_reply(text: str) -> Reply:
     return Reply(kind="sql", text=body.rstrip("; \n"))
 
 
-def _without_markers(text: str) -> str:
-    # A question or a value must not be able to open a turn of its own.
-    return text.replace(TURN_START, "").replace(TURN_END, "").replace(PAD, "")
+def _message(role: Literal["system", "user", "assistant"], content: str) -> Message:
+    # A question or a value must not be able to open a turn of its own; removing one marker may form another.
+    while any(marker in content for marker in (TURN_START, TURN_END, PAD)):
+        content = content.replace(TURN_START, "").replace(TURN_END, "").replace(PAD, "")
+    return Message(role=role, content=content)
 
 
 def _render_table(table: Table) -> str:

@@ -53,16 +53,16 @@ QUESTION_WORDS = word_set(
     """ago amount amounts annual article articles average bought break brings buyer buyers buying category choose cities
     city client clients companies company compare compared cost costs count counts countries country customer customers
     data database date dates detail details different distinct down earn earned earning earnings employee employees
-    example exist exists figure figures find found general generate generated greater grew group grouped grow growth head higher
-    highest history increase information kind large larger largest latest lead leads least less likes listed live lives
-    living longer longest looks lower lowest made mail make makes making margin mean means median member members million
-    missing money name named names number numbers order ordered orders overall pairs parts people percent percentage
-    person persons place placed places point points popular prices product products profit profits question questions
-    range reason recent record records region regions remain report request requests result results revenue rows sales
-    score scores sell seller sellers selling sells sent separate share shares shipping sold sort sorted spend spending
-    spends spent staff state states stock story sum table tables taken team thing things thousand ticket tickets time
-    times turnover user users value values volume want ways went word words worked workers world worse worst worth
-    write"""
+    example exist exists figure figures find found general generate generated greater grew group grouped grow growth
+    head higher highest history increase information kind large larger largest latest lead leads least less likes
+    listed live lives living longer longest looks lower lowest made mail make makes making margin mean means median
+    member members million missing money name named names number numbers order ordered orders overall pairs parts
+    people percent percentage person persons place placed places point points popular prices product products profit
+    profits question questions range reason recent record records region regions remain report request requests result
+    results revenue rows sales score scores sell seller sellers selling sells sent separate share shares shipping sold
+    sort sorted spend spending spends spent staff state states stock story sum table tables taken team thing things
+    thousand ticket tickets time times turnover user users value values volume want ways went word words worked workers
+    world worse worst worth write"""
 )
 """Words of questions that look like a mistyped value more often than they are one."""
 

@@ -36,7 +36,7 @@ class Rate(Record):
 
 
 class Latency(Record):
-    """Wall time per question, in milliseconds."""
+    """Wall time per ask, in milliseconds. The first ask of a call includes what is loaded for it."""
 
     p50_ms: float | None
     """Median."""

@@ -15,6 +15,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 ANSWER_TIMEOUT_MS = 120_000
+"""Long, for a machine that does other things at the same time."""
+expect.set_options(timeout=ANSWER_TIMEOUT_MS)
 CHROMIUM_FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -80,6 +82,7 @@ class ChatPage:
         self.foreign_requests: list[str] = []
         self.faults: list[str] = []
         self.page: Page = browser.new_page(viewport={"width": 1280, "height": 900})
+        self.page.set_default_timeout(ANSWER_TIMEOUT_MS)
         self.page.on("request", self._note_request)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.faults.append(dialog.message), dialog.dismiss()))
@@ -101,8 +104,8 @@ class ChatPage:
 
     def outcome(self, messages: int) -> str:
         """Wait until the conversation has so many messages and nothing is worked on; return the text of the last."""
-        expect(self._messages).to_have_count(messages, timeout=ANSWER_TIMEOUT_MS)
-        expect(self.page.locator(".st-key-stop")).to_have_count(0, timeout=ANSWER_TIMEOUT_MS)
+        expect(self._messages).to_have_count(messages)
+        expect(self.page.locator(".st-key-stop")).to_have_count(0)
         expect(self._box).to_be_enabled(timeout=ANSWER_TIMEOUT_MS)
         return self._messages.last.inner_text()
 

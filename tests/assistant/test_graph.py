@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from assistant.schema import link_schema
 
 from assistant.agent import Assistant
 from assistant.backends.scripted import ScriptedBackend
@@ -15,6 +14,7 @@ from assistant.database import Database, connect
 from assistant.errors import BackendError, DatabaseError
 from assistant.graph import build_graph
 from assistant.prompts import render_prompt
+from assistant.schema import link_schema
 from assistant.settings import Settings
 from assistant.types import Answer, Question, StepEvent, Turn
 from assistant.values import ValueIndex

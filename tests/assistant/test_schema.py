@@ -22,10 +22,10 @@ from assistant.types import (
     Turn,
 )
 
-THINGS = (
-    "invoice shipment vendor warehouse batch machine sensor reading shift plant defect audit policy claim broker premium"
-    " campaign click visit session course exam grade student teacher room booking hotel guest flight crew airport gate"
-).split()  # fmt: skip
+NOUNS = """invoice shipment vendor warehouse batch machine sensor reading shift plant defect audit policy claim broker
+premium campaign click visit session course exam grade student teacher room booking hotel guest flight crew airport
+gate"""
+THINGS = NOUNS.split()
 
 
 def column(name: str, kind: ColumnKind = "integer", comment: str = "", samples: tuple[str, ...] = ()) -> Column:
