@@ -7,9 +7,9 @@ QueryForgeError(message, hint)                                                  
 ├── DatabaseError    cannot be reached, failed, timed out                                 4
 └── TrainingError    tried and failed: no memory, conversion refused                      1
 
-A refusal of the guard is no error: it is a `Rejection`, a value that goes back to the model. An error reaches the person:
-`message` says what failed, with the value; `hint` says what to do. Foreign exceptions are translated where they arise,
-with `from`. Exit codes beside these: 0 done, 130 interrupted.
+A refusal of the guard is no error: it is a `Rejection`, a value that goes back to the model. An error reaches the
+person: `message` says what failed, with the value; `hint` says what to do. Foreign exceptions are translated where they
+arise, with `from`. Exit codes beside these: 0 done, 130 interrupted.
 """
 
 from __future__ import annotations

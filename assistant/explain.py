@@ -254,7 +254,7 @@ def _counted_noun(count: exp.Count, tree: exp.Query | None) -> str:
 
 
 def _is_plural(label: str) -> bool:
-    words = label.split()
+    words = label.partition(" of ")[0].split()
     # Of `units sold` it is the units that count.
     last = words[-2] if len(words) > 1 and (words[-1].endswith("ed") or words[-1] == "sold") else words[-1]
     return last.endswith("s") and not last.endswith(("ss", "us", "is")) and last not in ("sales", "days")
@@ -309,7 +309,7 @@ def _describe_ranking(
     intro = f"These are the first {counted(len(entries), noun)}; there are more." if result.is_truncated else ""
     known = [(name, float(cell)) for name, cell in entries if isinstance(cell, int | float)]
     if not known:
-        return f"{intro or f'There are {counted(len(entries), noun)}.'} None has a {labels[figure]}."
+        return f"{intro or f'There are {counted(len(entries), noun)}.'} None has {_article(labels[figure])}."
     falls = all(first[1] >= second[1] for first, second in zip(known, known[1:], strict=False))
     rises = all(first[1] <= second[1] for first, second in zip(known, known[1:], strict=False))
     texts = [(name, format_cell(cell, column)) for name, cell in entries]
@@ -322,7 +322,7 @@ def _describe_ranking(
     measured = [place for place in by_figure if isinstance(entries[place][1], int | float)]
     low, high = texts[measured[0]], texts[measured[-1]]
     start = intro or f"There are {counted(len(entries), noun)}."
-    if low[1] == high[1]:
+    if low[1] == high[1] and len(measured) == len(entries):
         return f"{start} The {labels[figure]} is {low[1]} for each of them."
     if len(entries) <= MAX_NAMED_ROWS and not intro:
         return f"By {labels[names[0]]}, the {labels[figure]} is {join_words([f'{t} for {n}' for n, t in texts])}."
@@ -404,8 +404,10 @@ def _role(result: QueryResult, place: int) -> Role:
     cells = [row[place] for row in result.rows if row[place] is not None]
     if column.kind in ("date", "datetime"):
         return "period"
-    is_number = bool(cells) and all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in cells)
-    if is_number:
+    numbers = [cell for cell in cells if isinstance(cell, int | float) and not isinstance(cell, bool)]
+    if not cells and column.kind in ("integer", "float"):
+        return "figure"
+    if cells and len(numbers) == len(cells):
         named_period = _PERIOD_WORDS & set(words)
         is_year = all(isinstance(cell, int) and 1900 <= cell <= 2100 for cell in cells)
         if is_year and "year" in words:

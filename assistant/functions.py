@@ -40,7 +40,7 @@ _POSTGRES = f"""
     age clock_timestamp current_timestamp date date_bin date_part date_trunc isfinite justify_days justify_hours
     justify_interval localtimestamp make_date make_interval make_time make_timestamp make_timestamptz now
     statement_timestamp timezone to_char to_date to_number to_timestamp transaction_timestamp
-    array_length array_position array_to_string cardinality generate_series string_to_array unnest
+    array array_length array_position array_to_string cardinality generate_series string_to_array unnest
     json_array_elements json_array_elements_text json_array_length json_build_array json_build_object json_each
     json_each_text json_extract_path json_extract_path_text json_object_keys json_typeof jsonb_array_elements
     jsonb_array_elements_text jsonb_array_length jsonb_build_array jsonb_build_object jsonb_each jsonb_each_text

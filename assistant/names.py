@@ -130,7 +130,8 @@ class _Resolver:
         aliases = {fold(name): name for item in node.expressions if (name := self._alias(item))}
         # PostgreSQL knows a result column only where it stands alone; the others know it inside expressions too.
         is_postgres = self.dialect == "postgres"
-        bare = {fold(name): name for name in outputs if name} if is_postgres else aliases
+        results = {fold(name): name for name in outputs if name}
+        bare = results if is_postgres else aliases
         anywhere = _NONE if is_postgres else aliases
         self._expressions([node.args.get("where")], scope, ctes, aliases if self.dialect == "sqlite" else _NONE)
         self._expressions([node.args.get("having")], scope, ctes, anywhere)
@@ -139,7 +140,8 @@ class _Resolver:
                 self._expressions(found.iter_expressions(), scope, ctes, anywhere, bare=bare)
         if order := node.args.get("order"):
             terms = [term.this for term in order.expressions]
-            self._expressions(terms, scope, ctes, anywhere, bare=bare, is_bare_first=True)
+            known = aliases if self.dialect == "sqlite" else results
+            self._expressions(terms, scope, ctes, anywhere, bare=known, is_bare_first=True)
         self._limits(node, ctes)
         return outputs
 

@@ -1,7 +1,7 @@
 """Settings: what a person may choose. Resolved once: flag, then environment, then `.env`, then default.
 
-Each field documents itself; `.env.example` and the settings table of the README are generated from these texts and a test
-holds them together.
+Each field documents itself; `.env.example` and the settings table of the README are generated from these texts, and a
+test holds them together.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Settings(Record):
     glossary_path: Path | None = None
     """TOML file of domain terms; by default `<database file>.glossary.toml` beside a SQLite file, if there is one."""
     backend: BackendChoice = "auto"
-    """What serves the model: `ollama`, `llamacpp` (embedded), `scripted` (replies from a file, for tests), or `auto`: Ollama if it answers and has the model, else embedded."""  # noqa: E501
+    """What serves the model: `ollama`, `llamacpp` (embedded), `scripted` (replies from a file), or `auto`: Ollama if it
+    answers and has the model, else embedded."""
     model: str = "queryforge"
     """Ollama tag of the model."""
     model_path: Path = PROJECT_ROOT / "modelfiles" / "queryforge-shop-q8_0.gguf"

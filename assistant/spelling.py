@@ -44,7 +44,9 @@ class Refused(Exception):
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
     """Return the names most like `name`, best first."""
     choices = {key: key.lower() for key in known}
-    found = process.extract(name.lower(), choices, scorer=fuzz.WRatio, limit=limit, score_cutoff=NEAREST_SCORE)
+    # Short names are part of almost everything: compare them as a whole.
+    scorer = fuzz.WRatio if len(name) > 3 else fuzz.ratio
+    found = process.extract(name.lower(), choices, scorer=scorer, limit=limit, score_cutoff=NEAREST_SCORE)
     return [key for _, _, key in found]
 
 

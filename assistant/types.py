@@ -19,7 +19,7 @@ ColumnKind = Literal["text", "integer", "float", "boolean", "date", "datetime", 
 """What the values of a column are, whatever the database calls its type."""
 
 PromptLayout = Literal["full", "compact"]
-"""How much a model is told: `full` carries the schema as DDL; `compact` only matched values (the schema is in the weights)."""
+"""What a model is told: `full` carries the schema as DDL, `compact` matched values only; its weights know the rest."""
 
 Status = Literal["answered", "clarify", "unanswerable", "refused", "failed"]
 """How a question ended. Only `answered` has a result."""

@@ -124,15 +124,17 @@ class Token(NamedTuple):
 @lru_cache(maxsize=200_000)
 def fold(word: str) -> str:
     """Put a word in lower case without accents, apostrophes and possessive s; `&` becomes `and`."""
-    if word.isascii():
-        folded = word.lower()
-    else:
-        mapped = "".join(_UNACCENTED.get(char, char) for char in word.replace("’", "'"))
-        decomposed = unicodedata.normalize("NFKD", mapped)
-        folded = "".join(char for char in decomposed if not unicodedata.combining(char)).lower()
+    folded = _without_accents(word).lower()
     if folded == "&":
         return "and"
     return folded.removesuffix("'s").replace("'", "")
+
+
+def _without_accents(text: str) -> str:
+    if text.isascii():
+        return text
+    mapped = "".join(_UNACCENTED.get(char, char) for char in text.replace("’", "'"))
+    return "".join(char for char in unicodedata.normalize("NFKD", mapped) if not unicodedata.combining(char))
 
 
 def tokenize(text: str) -> list[Token]:
@@ -171,4 +173,4 @@ def stem(word: str) -> str:
 @lru_cache(maxsize=50_000)
 def split_name(name: str) -> tuple[str, ...]:
     """Cut a name of a schema into words: `salesOrder_ID` gives `sales`, `order`, `id`."""
-    return tuple(fold(part) for part in _NAME_PART.findall(name))
+    return tuple(fold(part) for part in _NAME_PART.findall(_without_accents(name)))

@@ -5,7 +5,7 @@
     queryforge bench compare    results compared          beside merely sorting both
 
 In: the demo database for `ask` and `guard`, nothing for `compare`. Out: a small table with ratios on stdout. Times are
-wall time on this machine; only ratios are worth comparing between machines. Judges no answer.
+those of this machine; only ratios are worth comparing between machines. Judges no answer.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from functools import partial
 from typing import get_args
 
 import sqlglot
-from assistant.guard import check
 
 from assistant.agent import Assistant
 from assistant.database import connect
 from assistant.errors import BackendError, DataError
+from assistant.guard import check
 from assistant.settings import BackendChoice, Settings
 from assistant.types import Cell, Completion, QueryResult, Rejection, ResultColumn, SchemaContext, SqlDraft
 from evaluation.compare import same_result
@@ -144,10 +144,10 @@ def bench_guard(settings: Settings, *, rounds: int = 50) -> str:
                 f"The guard rejects '{draft.sql[:60]}...': {checked.message}", "Give --db the demo database."
             )
     guarded = [
-        _time_ms(partial(check, draft, context, max_rows=MAX_SQL_ROWS)) for _ in range(rounds) for draft in drafts
+        _cpu_ms(partial(check, draft, context, max_rows=MAX_SQL_ROWS)) for _ in range(rounds) for draft in drafts
     ]
     parse = partial(sqlglot.parse_one, dialect=schema.dialect)
-    parsed = [_time_ms(partial(parse, sql)) for _ in range(rounds) for sql in STATEMENTS]
+    parsed = [_cpu_ms(partial(parse, sql)) for _ in range(rounds) for sql in STATEMENTS]
     table = _render("guard: one statement", [("guard.check", guarded), ("sqlglot parse alone", parsed)])
     return f"{table}\n{1000 / statistics.fmean(guarded):,.0f} statements checked per second"
 
@@ -157,8 +157,8 @@ def bench_compare(*, rounds: int = 5, shapes: Sequence[tuple[int, int]] = RESULT
     tables = []
     for rows, columns in shapes:
         gold, predicted = make_results(rows, columns)
-        verdicts = [_time_ms(partial(same_result, gold, predicted, is_ordered=False)) for _ in range(rounds)]
-        sorts = [_time_ms(partial(_sort_both, gold, predicted)) for _ in range(rounds)]
+        verdicts = [_cpu_ms(partial(same_result, gold, predicted, is_ordered=False)) for _ in range(rounds)]
+        sorts = [_cpu_ms(partial(_sort_both, gold, predicted)) for _ in range(rounds)]
         name = f"compare: {rows:,} rows, {columns} columns"
         tables.append(_render(name, [("same_result", verdicts), ("sort both as text", sorts)]))
     return "\n\n".join(tables)
@@ -199,9 +199,17 @@ def _ask_cold(settings: Settings, question: str) -> None:
 
 
 def _time_ms(work: Callable[[], object]) -> float:
+    """Time work that waits for others: by the clock on the wall."""
     started = time.perf_counter()
     work()
     return (time.perf_counter() - started) * 1000
+
+
+def _cpu_ms(work: Callable[[], object]) -> float:
+    """Time work of this process alone: by its processor time, which other programs do not lengthen."""
+    started = time.process_time()
+    work()
+    return (time.process_time() - started) * 1000
 
 
 def _render(title: str, measured: Sequence[tuple[str, Sequence[float]]]) -> str:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assistant.guard import check
-
 from assistant.database import Database
 from assistant.errors import DatabaseError, DataError
+from assistant.guard import check
 from assistant.types import Completion, QueryResult, Record, Rejection, SchemaContext, SqlDraft, Status
 from evaluation.compare import Verdict, same_result
 from evaluation.examples import Ask, Expectation

@@ -26,11 +26,16 @@ def default_text(name: str) -> str:
     return "" if value is None else str(value).replace(f"{PROJECT_ROOT}/", "")
 
 
+def meaning(name: str) -> str:
+    """Say what a setting means, in one line."""
+    return " ".join((Settings.model_fields[name].description or "").split())
+
+
 def settings_table() -> str:
     """Make the README's table of settings."""
     rows = [
-        f"| `{ENV_PREFIX}{name.upper()}` | `{default_text(name) or 'none'}` | {field.description} |"
-        for name, field in Settings.model_fields.items()
+        f"| `{ENV_PREFIX}{name.upper()}` | `{default_text(name) or 'none'}` | {meaning(name)} |"
+        for name in Settings.model_fields
     ]
     return "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows])
 
@@ -44,8 +49,8 @@ def commands_table() -> str:
 def env_example() -> str:
     """Make `.env.example`: every setting, commented out, with its meaning."""
     lines = ["# Settings of QueryForge. Copy to .env and uncomment what you want to change.", ""]
-    for name, field in Settings.model_fields.items():
-        lines += [f"# {field.description}", f"# {ENV_PREFIX}{name.upper()}={default_text(name)}", ""]
+    for name in Settings.model_fields:
+        lines += [f"# {meaning(name)}", f"# {ENV_PREFIX}{name.upper()}={default_text(name)}", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -1,8 +1,8 @@
 """Train the small model from nothing (or go on from a finished one) on one database's examples.
 
 In: a folder with `train.jsonl` and, to judge by, `eval.jsonl`; a config. Out, in the run folder: `model/` (weights,
-tokenizer and config as transformers reads them), `report.json`, `metrics.jsonl`, `checkpoint.pt` while it runs. The same
-command on the same run folder goes on where it stopped. Knows nothing of databases or of how examples were made.
+tokenizer and config as transformers reads them), `report.json`, `metrics.jsonl`, and `checkpoint.pt`, from which the same
+command goes on. Knows nothing of databases or of how examples were made.
 
     python -m training.base training/configs/shop.toml --data DIR --out DIR
 """
@@ -79,7 +79,7 @@ class BaseConfig(Record):
     compile: bool = True
     """Let torch compile the model: about a minute first, then twice as fast on a CPU. Needs a C++ compiler."""
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
-    """Share kept per step of an average of the weights, saved instead of the last if it is better held out; 0 for none."""
+    """Share kept per step of an average of the weights, saved if it is better held out than the last; 0 for none."""
 
     checkpoint_minutes: float = Field(default=5.0, gt=0)
     """Minutes between checkpoints."""
@@ -133,8 +133,8 @@ class BaseReport(Record):
     """Time of the training steps, all parts of the run together."""
     tokens_per_s: float
     """Tokens, padding not counted, per second of training."""
-    final_loss: float
-    """Mean training loss since the last line of metrics before the end."""
+    final_loss: float | None
+    """Mean training loss over the last line of `metrics.jsonl`, in nats a token; None when no step was left to do."""
     held_out: HeldOut | None
     """On `eval.jsonl`; None without one."""
     used_average: bool

@@ -46,7 +46,9 @@ def load_config(kind: type[Config], path: Path | None, overrides: Mapping[str, o
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise UsageError(f"Cannot read the config '{path}': {error}.", "See training/configs for examples.") from error
+            raise UsageError(
+                f"Cannot read the config '{path}': {error}.", "See training/configs for examples."
+            ) from error
     values |= {key: value for key, value in (overrides or {}).items() if value is not None}
     for key in values:
         if key not in kind.model_fields:

@@ -2,7 +2,7 @@
 
 In: a BaseConfig. Out: the run folder described in `training.base`. The schedule depends on planned steps alone, so the
 same config, data and number of threads give the same weights, whether or not the run was interrupted. Decides nothing
-about examples (`training.dataset`) or the network (`training.model`).
+about examples (`training.dataset`), the network (`training.model`) or what counts as good (`training.judging`).
 """
 
 from __future__ import annotations
@@ -18,20 +18,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from assistant.errors import DataError, TrainingError, UsageError
 from assistant.prompts import PAD, TURN_END
 from training.base import BaseConfig, BaseReport, HeldOut
 from training.config import write_run_record, write_text_whole
 from training.dataset import (
+    Batch,
     EncodedExamples,
     encode_examples,
     learning_texts,
@@ -39,12 +41,15 @@ from training.dataset import (
     plan_batches,
     read_examples,
 )
-from training.model import ModelShape, SmallLlama, load_model, save_model, write_greedily
+from training.judging import judge
+from training.model import ModelShape, SmallLlama, load_model, save_model
 from training.tokenizer import load_tokenizer, save_tokenizer, train_tokenizer
 
 MEASURED_STEPS = 50
-"""Steps whose speed decides how many fit into `max_minutes`; compiling happens in the first few, which are not timed."""
+"""Steps after which their speed decides how many fit into `max_minutes`."""
+
 UNTIMED_STEPS = 10
+"""First steps of a process, in which torch compiles; they are not measured."""
 
 
 class Run:
@@ -66,10 +71,10 @@ class Run:
         self.end_id: int = self.tokenizer.token_to_id(TURN_END)
         self.examples, self.held_out = self._read_data()
         self.model = self._make_model().to(self.device)
-        self.weights = list(self.model.parameters())
+        self.weights: list[Tensor] = list(self.model.parameters())
         self.optimizers = _make_optimizers(self.model, config)
-        self.average = [w.detach().clone() for w in self.weights] if config.ema_decay else []
-        self.step = self.tokens = self.epoch = self.batch_index = 0
+        self.average = [weight.detach().clone() for weight in self.weights] if config.ema_decay else []
+        self.step, self.tokens, self.epoch, self.batch_index = 0, 0, 0, 0
         self.trained_s = 0.0
         self.planned_steps = config.max_steps
         self.plan_at = MEASURED_STEPS
@@ -77,59 +82,37 @@ class Run:
         self.data_key = f"{self.examples.fingerprint()} {config.batch_tokens} {config.seed}"
         if saved is not None:
             self._restore(saved)
+        self._loss_sum = torch.zeros((), device=self.device)
+        # Where the interval of the next line of metrics began, and where timing for the plan did.
+        self._interval = self._timed = (self.step, self.tokens, self.trained_s)
+        self._final_loss = math.nan
 
     def train(self) -> BaseReport:
         """Train until the planned steps are done."""
         config = self.config
         compute_loss = torch.compile(self.model.loss, dynamic=True) if self._can_compile() else self.model.loss
-        loss_sum = torch.zeros((), device=self.device)
-        loss_steps, loss_tokens, since, timed = 0, 0, self.trained_s, (0, 0.0)
-        final_loss, saved_at = math.nan, time.monotonic()
         batches = self._batches()
-        _say(f"{self._describe()}; from step {self.step}" + (f" of {self.planned_steps}" if self.planned_steps else ""))
+        started_at, saved_at = self.step, time.monotonic()
+        _say(self._describe())
         bar = tqdm(total=self.planned_steps, initial=self.step, unit="step", disable=not sys.stderr.isatty())
-        start_step = self.step
         with _interruption() as interrupted, bar:
             while self.planned_steps is None or self.step < self.planned_steps:
                 started = time.perf_counter()
                 batch = make_batch(self.examples, next(batches), self.pad_id)
-                factor = self._rate_factor()
-                for optimizer in self.optimizers:
-                    for group in optimizer.param_groups:
-                        group["lr"] = group["top_lr"] * factor
-                with self._autocast():
-                    loss = compute_loss(*(torch.from_numpy(a).to(self.device) for a in (batch.ids, batch.positions, batch.targets)))
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(self.weights, config.clip_norm)
-                for optimizer in self.optimizers:
-                    optimizer.step()
-                    optimizer.zero_grad()
-                if self.average:
-                    torch._foreach_lerp_(self.average, [w.detach() for w in self.weights], 1 - config.ema_decay)
-                loss_sum += loss.detach()
-                loss_steps, loss_tokens = loss_steps + 1, loss_tokens + batch.token_count
+                self._learn(batch, compute_loss)
                 self.step += 1
                 self.tokens += batch.token_count
                 self.trained_s += time.perf_counter() - started
                 bar.update()
-                if self.step == start_step + UNTIMED_STEPS:
-                    timed = (self.step, self.trained_s)
+                if self.step == started_at + UNTIMED_STEPS:
+                    self._timed = (self.step, self.tokens, self.trained_s)
                 if self.planned_steps is None and self.step >= self.plan_at:
-                    self._plan_steps((self.trained_s - timed[1]) / (self.step - timed[0]))
+                    self._plan_steps()
                     bar.total = self.planned_steps
-                if self.step % config.log_every_steps == 0 or self.step == self.planned_steps:
-                    final_loss = float(loss_sum) / loss_steps
-                    if not math.isfinite(final_loss):
-                        raise TrainingError(
-                            f"The loss became {final_loss} before step {self.step}.",
-                            "Lower learning_rate or set precision to 'fp32', and start in a new run folder.",
-                        )
-                    speed = loss_tokens / (self.trained_s - since)
-                    self._log(step=self.step, tokens=self.tokens, loss=final_loss, lr=factor * config.learning_rate, tokens_per_s=speed)
-                    self._show(bar, final_loss, factor, speed, since)
-                    loss_sum.zero_()
-                    loss_steps, loss_tokens, since = 0, 0, self.trained_s
-                if self.step % config.eval_every_steps == 0 and self.step != self.planned_steps:
+                is_last = self.step == self.planned_steps
+                if is_last or self.step % config.log_every_steps == 0:
+                    self._log_interval(bar)
+                if self.step % config.eval_every_steps == 0 and not is_last:
                     self._judge_and_log()
                 if interrupted.is_set():
                     self._save()
@@ -137,15 +120,32 @@ class Run:
                 if time.monotonic() - saved_at > config.checkpoint_minutes * 60:
                     self._save()
                     saved_at = time.monotonic()
-        return self._finish(final_loss)
+        return self._finish()
 
-    def _batches(self) -> Iterator[Any]:
+    def _learn(self, batch: Batch, compute_loss: Any) -> None:
+        """Take one step."""
+        factor = self._rate_factor()
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["top_lr"] * factor
+        arrays = (torch.from_numpy(array).to(self.device) for array in (batch.ids, batch.positions, batch.targets))
+        with self._autocast():
+            loss = compute_loss(*arrays)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip_norm)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        if self.average:
+            torch._foreach_lerp_(self.average, [w.detach() for w in self.weights], 1 - self.config.ema_decay)
+        self._loss_sum += loss.detach()
+
+    def _batches(self) -> Iterator[NDArray[np.int64]]:
+        """Give batches for ever, from where the run stands."""
+        config = self.config
         while True:
             plan = plan_batches(
-                self.examples.lengths,
-                batch_tokens=self.config.batch_tokens,
-                seed=self.config.seed,
-                epoch=self.epoch,
+                self.examples.lengths, batch_tokens=config.batch_tokens, seed=config.seed, epoch=self.epoch
             )
             while self.batch_index < len(plan):
                 self.batch_index += 1
@@ -154,13 +154,14 @@ class Run:
 
     def _rate_factor(self) -> float:
         warmup = self.config.warmup_steps
-        rise = min(1.0, (self.step + 1) / warmup)
         if self.planned_steps is None or self.step < warmup:
-            return rise
+            return min(1.0, (self.step + 1) / warmup)
         left = max(0.0, (self.planned_steps - self.step) / max(1, self.planned_steps - warmup))
         return left if self.config.schedule == "linear" else 0.5 - 0.5 * math.cos(math.pi * left)
 
-    def _plan_steps(self, step_s: float) -> None:
+    def _plan_steps(self) -> None:
+        step, _, seconds = self._timed
+        step_s = (self.trained_s - seconds) / (self.step - step)
         left_s = (self.config.max_minutes or 0.0) * 60 - self.trained_s
         self.planned_steps = self.step + max(1, int(left_s / step_s))
         _say(f"{step_s:.3f} s a step: {self.planned_steps} steps planned for {self.config.max_minutes:g} minutes")
@@ -186,25 +187,23 @@ class Run:
         if config.init_from:
             tokenizer = load_tokenizer(config.init_from)
         else:
-            source = read_examples(config.data_dir / "train.jsonl")
-            head = (example for example, _ in zip(source, range(config.tokenizer_examples), strict=False))
+            head = islice(read_examples(config.data_dir / "train.jsonl"), config.tokenizer_examples)
             tokenizer = train_tokenizer(learning_texts(head), config.vocab_size)
         save_tokenizer(tokenizer, self.model_dir, context_tokens=config.context_tokens)
         return tokenizer
 
     def _read_data(self) -> tuple[EncodedExamples, EncodedExamples | None]:
-        config = self.config
+        config, room = self.config, self.config.context_tokens
         path = config.data_dir / "train.jsonl"
-        room = config.context_tokens
         examples = encode_examples(read_examples(path), self.tokenizer, context_tokens=room)
         if not len(examples):
             raise DataError(f"No example of '{path}' fits {room} tokens.", "Raise context_tokens or make more data.")
         path = config.data_dir / "eval.jsonl"
         if not path.exists():
             return examples, None
-        chosen = list(read_examples(path))
-        order = np.random.default_rng(config.seed).permutation(len(chosen))
-        chosen = [chosen[i] for i in order[: max(config.eval_loss_examples, config.eval_reply_examples)]]
+        every = list(read_examples(path))
+        order = np.random.default_rng(config.seed).permutation(len(every))
+        chosen = [every[i] for i in order[: max(config.eval_loss_examples, config.eval_reply_examples)]]
         held_out = encode_examples(chosen, self.tokenizer, context_tokens=room, keep_replies=True)
         return examples, held_out if len(held_out) else None
 
@@ -230,9 +229,9 @@ class Run:
             return None
         try:
             saved: dict[str, Any] = torch.load(self.checkpoint_path, map_location=self.device, weights_only=True)
-        except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise TrainingError(
-                f"Cannot read the checkpoint '{self.checkpoint_path}': {str(error).splitlines()[0]}.",
+                f"Cannot read the checkpoint '{self.checkpoint_path}': {_first_line(error)}.",
                 "Delete it to start anew, or choose another run folder.",
             ) from error
         return saved
@@ -283,45 +282,32 @@ class Run:
         try:
             torch.save(state, partial)
             os.replace(partial, self.checkpoint_path)
-            save_model(self.model, self.model_dir, eos_id=self.end_id, pad_id=self.pad_id)
-        except OSError as error:
-            raise TrainingError(f"Cannot write '{partial}': {error}.", "Free some disk space; the run can go on.") from error
+        except (OSError, RuntimeError) as error:
+            raise TrainingError(
+                f"Cannot write '{partial}': {_first_line(error)}.", "Free some disk space; the run can go on."
+            ) from error
+        self._save_model()
+
+    def _save_model(self) -> None:
+        save_model(self.model, self.model_dir, eos_id=self.end_id, pad_id=self.pad_id)
 
     def _judge(self) -> HeldOut | None:
-        data, config = self.held_out, self.config
-        if data is None:
+        if self.held_out is None:
             return None
-        self.model.eval()
-        total, count, right = 0.0, 0, 0
-        with torch.no_grad(), self._autocast():
-            rows = np.arange(min(len(data), config.eval_loss_examples))
-            for chosen in plan_batches(data.lengths[rows], batch_tokens=config.batch_tokens, seed=0, epoch=0):
-                batch = make_batch(data, chosen, self.pad_id)
-                arrays = (torch.from_numpy(a).to(self.device) for a in (batch.ids, batch.positions, batch.targets))
-                total += float(self.model.loss(*arrays)) * len(batch.targets)
-                count += len(batch.targets)
-            compared = min(len(data), config.eval_reply_examples)
-            for first in range(0, compared, 32):
-                part = range(first, min(first + 32, compared))
-                prompts = [data.prompt(i) for i in part]
-                replies = write_greedily(self.model, prompts, self.end_id, config.max_reply_tokens)
-                texts = self.tokenizer.decode_batch(replies, skip_special_tokens=False)
-                right += sum(text == data.replies[i] for i, text in zip(part, texts, strict=True))
-        self.model.train()
-        return HeldOut(
-            loss=total / max(count, 1), exact_match=right / compared if compared else None, examples=compared
-        )
+        with self._autocast():
+            return judge(self.model, self.held_out, self.tokenizer, self.config)
 
-    def _judge_and_log(self) -> None:
+    def _judge_and_log(self) -> HeldOut | None:
         held_out = self._judge()
         if held_out:
             self._log(step=self.step, held_out_loss=held_out.loss, exact_match=held_out.exact_match)
             match = "" if held_out.exact_match is None else f", {held_out.exact_match:.1%} of replies exact"
             _say(f"step {self.step}: held-out loss {held_out.loss:.4f}{match}")
+        return held_out
 
-    def _finish(self, final_loss: float) -> BaseReport:
+    def _finish(self) -> BaseReport:
         self._save()
-        held_out = self._judge()
+        held_out = self._judge_and_log()
         used_average = False
         if self.average and held_out:
             last = [weight.detach().clone() for weight in self.weights]
@@ -330,7 +316,7 @@ class Run:
             used_average = averaged is not None and averaged.loss < held_out.loss
             if used_average:
                 held_out = averaged
-                save_model(self.model, self.model_dir, eos_id=self.end_id, pad_id=self.pad_id)
+                self._save_model()
             else:
                 _set_weights(self.weights, last)
         report = BaseReport(
@@ -340,36 +326,52 @@ class Run:
             dropped_examples=self.examples.dropped,
             steps=self.step,
             tokens=self.tokens,
-            epochs=self.tokens / max(1, len(self.examples.ids)),
+            epochs=self.tokens / len(self.examples.ids),
             minutes=self.trained_s / 60,
-            tokens_per_s=self.tokens / max(self.trained_s, 1e-9),
-            final_loss=final_loss,
+            tokens_per_s=self.tokens / self.trained_s,
+            final_loss=None if math.isnan(self._final_loss) else self._final_loss,
             held_out=held_out,
             used_average=used_average,
         )
         write_text_whole(self.config.out_dir / "report.json", report.model_dump_json(indent=2) + "\n")
         return report
 
+    def _log_interval(self, bar: Any) -> None:
+        """Write a line of metrics over the steps since the last one, and show it."""
+        step, tokens, seconds = self._interval
+        self._interval = (self.step, self.tokens, self.trained_s)
+        steps, passed_s = self.step - step, self.trained_s - seconds
+        loss = self._final_loss = float(self._loss_sum) / steps
+        self._loss_sum.zero_()
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The loss became {loss} before step {self.step}.",
+                "Lower learning_rate or set precision to 'fp32', and start in a new run folder.",
+            )
+        rate, speed = self.optimizers[0].param_groups[0]["lr"], (self.tokens - tokens) / passed_s
+        self._log(step=self.step, tokens=self.tokens, loss=loss, lr=rate, tokens_per_s=speed)
+        if not bar.disable:
+            bar.set_postfix(loss=f"{loss:.4f}", lr=f"{rate:.1e}", tokens_per_s=f"{speed:.0f}")
+            return
+        left = ""
+        if self.planned_steps:
+            minutes = (self.planned_steps - self.step) * passed_s / steps / 60
+            left = f" of {self.planned_steps}, {minutes:.0f} min left"
+        _say(f"step {self.step}{left}: loss {loss:.4f}, lr {rate:.1e}, {speed:.0f} tokens/s")
+
     def _log(self, **values: float | None) -> None:
         with (self.config.out_dir / "metrics.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(values) + "\n")
-
-    def _show(self, bar: Any, loss: float, factor: float, speed: float, since: float) -> None:
-        if not bar.disable:
-            bar.set_postfix(loss=f"{loss:.4f}", lr=f"{factor * self.config.learning_rate:.1e}", tokens_s=f"{speed:.0f}")
-            return
-        plan = ""
-        if self.planned_steps:
-            steps = self.step % self.config.log_every_steps or self.config.log_every_steps
-            left_s = (self.planned_steps - self.step) * (self.trained_s - since) / steps
-            plan = f"/{self.planned_steps}, {left_s / 60:.0f} min left"
-        _say(f"step {self.step}{plan}: loss {loss:.4f}, lr {factor * self.config.learning_rate:.1e}, {speed:.0f} tokens/s")
 
     def _describe(self) -> str:
         millions = sum(weight.numel() for weight in self.weights) / 1e6
         tokens = len(self.examples.ids) / 1e6
         dropped = f" ({self.examples.dropped} too long)" if self.examples.dropped else ""
-        return f"{millions:.1f} M parameters on {self.device}; {len(self.examples)} examples{dropped}, {tokens:.1f} M tokens"
+        start = f", going on from step {self.step}" if self.step else ""
+        return (
+            f"{millions:.1f} M parameters on {self.device}; "
+            f"{len(self.examples)} examples{dropped}, {tokens:.1f} M tokens{start}"
+        )
 
 
 def _make_optimizers(model: SmallLlama, config: BaseConfig) -> list[torch.optim.Optimizer]:
@@ -411,6 +413,10 @@ def _interruption() -> Iterator[threading.Event]:
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _say(text: str) -> None:

@@ -187,7 +187,7 @@ class SmallLlama(nn.Module):  # type: ignore[misc]
         Args:
             ids: Token ids, padded on the right (B, T).
             positions: Where a token is predicted, as indices into the flattened (B * T) grid (N).
-            targets: The token that follows each (N).
+            targets: The token that follows each (N); -100 leaves a place out.
         """
         hidden = self(ids).flatten(0, 1)[positions]  # (N, D)
         return F.cross_entropy(self.logits(hidden).float(), targets)
@@ -222,7 +222,9 @@ def _attend_causally(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]
-def write_greedily(model: SmallLlama, prompts: Sequence[Sequence[int]], stop_id: int, max_tokens: int) -> list[list[int]]:
+def write_greedily(
+    model: SmallLlama, prompts: Sequence[Sequence[int]], stop_id: int, max_tokens: int
+) -> list[list[int]]:
     """Let the model write the likeliest reply to each prompt, all at once.
 
     Args:

@@ -173,6 +173,8 @@ SELECT full_name, salary, RANK() OVER (ORDER BY salary DESC), ROW_NUMBER() OVER 
 
 SELECT order_key, SUM(amount) OVER (ORDER BY payment_key ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS moving FROM payment LIMIT 40
 
+SELECT SUM(amount) OVER (ORDER BY payment_key ROWS UNBOUNDED PRECEDING), AVG(amount) OVER (ORDER BY payment_key ROWS 3 PRECEDING) FROM payment LIMIT 30
+
 SELECT order_date, LAG(order_key, 1, 0) OVER w, LEAD(order_key) OVER w, FIRST_VALUE(order_key) OVER w FROM sales_order WINDOW w AS (PARTITION BY customer_key ORDER BY order_date, order_key)
 
 SELECT NTILE(4) OVER (ORDER BY unit_price, product_key), PERCENT_RANK() OVER (ORDER BY unit_price), CUME_DIST() OVER (ORDER BY unit_price), DENSE_RANK() OVER (ORDER BY category_key), NTH_VALUE(product_name, 2) OVER (ORDER BY product_key) FROM product
@@ -297,7 +299,10 @@ WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 4) SELE
 (SELECT city FROM address ORDER BY address_key LIMIT 2) UNION ALL (SELECT title FROM employee ORDER BY employee_key LIMIT 2)
 
 -- dialect: postgres
-(SELECT city FROM address ORDER BY address_key LIMIT 7) ORDER BY city LIMIT 3
+(SELECT city FROM address ORDER BY address_key LIMIT 7) LIMIT 3
+
+-- dialect: postgres
+SELECT (ARRAY(SELECT city FROM address ORDER BY address_key))[2]
 
 -- dialect: postgres
 SELECT u FROM unnest(ARRAY[3, 1, 2]) AS u ORDER BY u
@@ -334,6 +339,9 @@ SELECT CAST('12' AS SIGNED), CAST(3 AS CHAR), CAST('2024-01-31' AS DATE), CAST(1
 
 -- dialect: mysql
 SELECT order_key FROM sales_order ORDER BY order_key LIMIT 10, 5
+
+-- dialect: mysql
+SELECT c.customer_key FROM customer c JOIN sales_order o ON o.customer_key = c.customer_key ORDER BY customer_key, o.order_key LIMIT 5
 
 -- dialect: mysql
 SELECT status, COUNT(*) AS n FROM sales_order GROUP BY status WITH ROLLUP
