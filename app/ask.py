@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, TextIO
 
-from app.display import printable, render_table
+from app.display import pretty_sql, printable, render_table
 from app.flags import add_settings_flags, load_settings
 from assistant.errors import BackendError, UsageError
 from assistant.types import Answer, Question
@@ -114,7 +114,7 @@ def print_answer(answer: Answer, out: TextIO) -> None:
     parts = [printable(answer.text)]
     parts += [f"  - {printable(reading)}" for reading in answer.alternatives]
     if answer.query is not None:
-        parts.append(f"\n{printable(answer.query.sql)}")
+        parts.append(f"\n{pretty_sql(answer.query.sql)}")
     if answer.result is not None and answer.result.columns:
         parts.append(f"\n{render_table(answer.result, max_rows=TABLE_ROWS)}")
     print("\n".join(parts), file=out)  # noqa: T201

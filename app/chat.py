@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, assert_never
 import streamlit as st
 
 from app.conversation import turns_of
+from app.display import pretty_sql
 from app.literal import literal
 from app.results import draw_chart, draw_table
 from assistant.errors import QueryForgeError
@@ -179,7 +180,8 @@ def draw_answer(exchange: Exchange, answer: Answer, ask: Asker, *, is_last: bool
         with tabs["Chart"]:
             draw_chart(answer.result, answer.chart, key=key)
     with tabs["SQL"]:
-        st.code(answer.query.sql if answer.query else "", language="sql", wrap_lines=True)
+        if answer.query is not None:
+            st.code(pretty_sql(answer.query.sql), language="sql", wrap_lines=True)
         st.caption("Only reads: this query cannot change the database.")
     with tabs["Explanation"]:
         st.text(answer.explanation or "There is no explanation for this query.")
@@ -211,7 +213,7 @@ def _draw_trace(exchange: Exchange, answer: Answer) -> None:
         for event in exchange.steps:
             _draw_step(event)
             if event.step == "generate_sql" and drafts:
-                st.code(drafts.pop(0).sql, language="sql", wrap_lines=True)
+                st.code(pretty_sql(drafts.pop(0).sql), language="sql", wrap_lines=True)
             elif rejections and event.detail == rejections[0].message:
                 rejection = rejections.pop(0)
                 st.text(f"Sent back by the {rejection.stage}, rule {rejection.rule}. {rejection.hint}".strip())

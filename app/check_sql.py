@@ -26,9 +26,8 @@ def main(argv: Sequence[str]) -> int:
     sql = sys.stdin.read() if arguments.sql is None else arguments.sql
     if not sql.strip():
         raise UsageError("There is no SQL to check.", 'Give it in quotes: queryforge check "SELECT 1"')
-    from assistant.guard import check
-
     from assistant.database import connect
+    from assistant.guard import check
 
     with closing(connect(settings.database_url, glossary_path=settings.glossary_path)) as database:
         schema = database.schema()

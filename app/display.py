@@ -1,34 +1,22 @@
-"""Values as a person reads them: numbers grouped, control characters made visible, a plain table for the terminal.
+"""Values and SQL as a person reads them: numbers grouped, control characters made visible, a table for the terminal.
 
 In: cells of a QueryResult. Out: text. Pure functions; the terminal and the page share the rules for numbers.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 
 from assistant.types import Cell, ColumnKind, QueryResult
+from assistant.writing import is_label_number
 
 MAX_CELL_CHARS = 60
 """Widest cell of a terminal table, in characters."""
 
-_LABEL_WORDS = {"id", "key", "year", "month", "day", "week", "quarter", "hour", "code", "zip"}
 _NUMERIC: frozenset[ColumnKind] = frozenset({"integer", "float"})
 # Cc control, Cf format (direction overrides), Cs lone surrogates, Zl and Zp line breaks: none may reach a terminal.
 _UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
-
-
-def is_label(column: str) -> bool:
-    """Tell whether the numbers of a column name something, as a key or a year does, rather than count it.
-
-    The last word decides: `order_year` is a label, `year_total`, `orders_per_day` and `COUNT(order_key)` are not.
-    """
-    if "(" in column:
-        return False
-    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column).lower())
-    return bool(words) and words[-1] in _LABEL_WORDS and "per" not in words
 
 
 def format_cell(value: Cell, column: str) -> str:
@@ -42,6 +30,11 @@ def format_cell(value: Cell, column: str) -> str:
     if isinstance(value, float):
         return _format_float(value, column)
     return value
+
+
+def is_label(column: str) -> bool:
+    """Tell whether the numbers of a column name something, as a key or a year does, rather than count it."""
+    return is_label_number(column)
 
 
 def printable(text: str) -> str:
@@ -66,6 +59,13 @@ def render_table(result: QueryResult, *, max_rows: int) -> str:
     lines = [_join(names, widths, to_right), _join(["-" * width for width in widths], widths, to_right)]
     lines += [_join(row, widths, to_right) for row in shown]
     return "\n".join([*lines, f"({count_rows(result, shown=len(shown))})"])
+
+
+def pretty_sql(sql: str) -> str:
+    """Lay a statement out on several lines, with nothing in it that a terminal would obey."""
+    from assistant.guard import format_sql
+
+    return printable(format_sql(sql))
 
 
 def count_rows(result: QueryResult, *, shown: int | None = None) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from app.ask import check_text, follow, print_answer
 from app.conversation import turns_of
+from app.display import pretty_sql
 from assistant.agent import Assistant
 from assistant.errors import QueryForgeError
 from assistant.types import Answer, Question
@@ -82,7 +83,7 @@ def _obey(command: str, answers: list[Answer]) -> None:
         if query is None:
             _tell("There is no SQL yet.")
         else:
-            print(query.sql)  # noqa: T201
+            print(pretty_sql(query.sql))  # noqa: T201
     elif command in ("\\help", "\\h", "\\?"):
         _tell(HELP)
     else:

@@ -45,7 +45,7 @@ def draw_table(result: QueryResult, *, key: str) -> None:
         placeholder="–",
         width="content" if len(result.columns) <= NARROW_COLUMNS else "stretch",
         height="content" if len(result.rows) <= MAX_TABLE_ROWS else TABLE_PX,
-        column_config=_column_configs(result.columns),
+        column_config=_column_configs(result),
         key=f"{key}-table",
     )
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -136,7 +136,7 @@ def _bars(points: list[tuple[Cell, Cell]], spec: ChartSpec) -> alt.LayerChart:
     )
     bars = base.mark_bar(cornerRadiusEnd=3, height={"band": 0.72})
     figures = base.mark_text(align="left", dx=6, color=VALUE_COLOUR, opacity=1.0 if has_figures else 0.0)
-    return (bars + figures.encode(text=alt.Text("y:Q", format=number))).properties(height=30 * len(points) + 10)
+    return (bars + figures.encode(text=alt.Text("y:Q", format=number))).properties(height=32 * len(points) + 50)
 
 
 def _line(points: list[tuple[Cell, Cell]], spec: ChartSpec) -> alt.Chart:
@@ -178,14 +178,16 @@ def _to_series(values: list[Cell]) -> pd.Series[Any]:
     return pd.Series([None if value is None else str(value) for value in values], dtype="object")
 
 
-def _column_configs(columns: tuple[ResultColumn, ...]) -> dict[str, Any]:
+def _column_configs(result: QueryResult) -> dict[str, Any]:
     """Say how numbers are written. A column without an entry keeps its looks; an entry of None would hide it."""
     configs: dict[str, Any] = {}
-    for name, column in zip(unique_names(columns), columns, strict=True):
+    for position, (name, column) in enumerate(zip(unique_names(result.columns), result.columns, strict=True)):
         if column.kind == "integer":
             configs[name] = st.column_config.NumberColumn(format="%d" if is_label(column.name) else "%,d")
         elif column.kind == "float":
-            configs[name] = st.column_config.NumberColumn(format="%,.2f")
+            values = [row[position] for row in result.rows]
+            has_tiny = any(isinstance(value, float) and 0 < abs(value) < 0.01 for value in values)
+            configs[name] = st.column_config.NumberColumn(format="%,.6f" if has_tiny else "%,.2f")
     return configs
 
 

@@ -44,6 +44,9 @@ MAX_SELECTS = 40
 _INVISIBLE = re.compile(
     "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff\\ufeff]"
 )
+_STATEMENTS = frozenset(
+    {"ALTER", "ATTACH", "CREATE", "DELETE", "DETACH", "DROP", "INSERT", "INTO", "PRAGMA", "UPDATE", "VACUUM"}
+)
 _OPENING = (TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE)
 _CLOSING = (TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END)
 
@@ -89,7 +92,7 @@ def check(draft: SqlDraft, context: SchemaContext, *, max_rows: int) -> GuardedQ
             sql=candidate.final_sql,
             dialect=context.dialect,
             tables=candidate.tables,
-            is_ordered=bool(candidate.tree.args.get("order")),
+            is_ordered=bool(_outermost(candidate.tree).args.get("order")),
             max_rows=max_rows,
         )
     except (RecursionError, TooComplex):
@@ -111,13 +114,20 @@ def format_sql(sql: str) -> str:
 
 
 def read_query(tokens: list[Token], sql: str, dialect: Dialect) -> exp.Expr:
-    """Read one statement in its plainest form: no parentheses around the whole, no shorthand for window frames."""
+    """Read one statement in its plainest form.
+
+    No parentheses around the whole, no shorthand for window frames, and a name that could be taken for a statement,
+    such as an alias DELETE, in quotes.
+    """
     (tree,) = (statement for statement in read_statements(tokens, sql, dialect) if statement is not None)
     while isinstance(tree, exp.Subquery) and not any(value for part, value in tree.args.items() if part != "this"):
         tree = tree.this.pop()
-    for frame in tree.find_all(exp.WindowSpec):
-        if frame.args.get("start") and not frame.args.get("end"):
-            frame.set("end", "CURRENT ROW")
+    for node in tree.walk():
+        if isinstance(node, exp.WindowSpec) and node.args.get("start") and not node.args.get("end"):
+            node.set("end", "CURRENT ROW")
+        elif isinstance(node, exp.Identifier) and node.name.upper() in _STATEMENTS and not node.args.get("quoted"):
+            node.set("this", node.name.lower() if dialect == "postgres" else node.name)
+            node.set("quoted", True)
     return tree
 
 
@@ -210,7 +220,8 @@ def _nodes(candidate: _Candidate) -> Rejection | None:
 def _row_limit(candidate: _Candidate) -> Rejection | None:
     """Give the outermost query a limit of one row more than may be returned, or keep a smaller one."""
     most = candidate.max_rows + 1
-    limit = candidate.tree.args.get("limit")
+    outermost = _outermost(candidate.tree)
+    limit = outermost.args.get("limit")
     count = limit
     if isinstance(limit, exp.Limit):
         count = limit.expression
@@ -219,15 +230,25 @@ def _row_limit(candidate: _Candidate) -> Rejection | None:
     if count is None or isinstance(count, exp.Null) or (isinstance(count, exp.Neg) and candidate.dialect == "sqlite"):
         bounded: exp.Expr = exp.Literal.number(most)
     elif isinstance(count, exp.Literal) and not count.is_string and count.name.isascii() and count.name.isdigit():
-        bounded = exp.Literal.number(min(int(count.name), most))
-    elif candidate.dialect == "mysql" or not isinstance(count, (exp.Subquery, exp.Binary, exp.Paren, exp.Cast)):
+        is_huge = len(count.name) > 18
+        bounded = exp.Literal.number(most if is_huge else min(int(count.name), most))
+    elif candidate.dialect == "mysql" or not isinstance(
+        count, (exp.Subquery, exp.Binary, exp.Paren, exp.Cast, exp.Anonymous)
+    ):
         return refuse("row-limit", "The row limit is not a whole number.", "Write a whole number after LIMIT.")
     else:
         low, high = ("MAX", "MIN") if candidate.dialect == "sqlite" else ("GREATEST", "LEAST")
         positive = exp.Anonymous(this=low, expressions=[count.copy(), exp.Literal.number(0)])
         bounded = exp.Anonymous(this=high, expressions=[positive, exp.Literal.number(most)])
-    candidate.tree.set("limit", exp.Limit(expression=bounded))
+    outermost.set("limit", exp.Limit(expression=bounded))
     return None
+
+
+def _outermost(tree: exp.Expr) -> exp.Expr:
+    """Return the node that orders and limits the whole; in WITH x AS (...) (SELECT ...) it stands in parentheses."""
+    while isinstance(tree, exp.Subquery) and not any(tree.args.get(part) for part in ("order", "limit", "offset")):
+        tree = tree.this
+    return tree
 
 
 def _names(candidate: _Candidate) -> Rejection | None:

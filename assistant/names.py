@@ -201,7 +201,9 @@ class _Resolver:
             spelling.spell(node.this, cte.alias)
             return _Source(cte.alias, list(cte.columns))
         table = (
-            spelling.tables.get(spelling.fold(written)) if is_qualified else spelling.find(spelling.tables, node.this)
+            spelling.tables.get(spelling.fold(".".join(spelling.declared(part) for part in node.parts)))
+            if is_qualified
+            else spelling.find(spelling.tables, node.this)
         )
         if table is not None:
             for part, spelled in zip(node.parts, table.name.split(".") if is_qualified else [table.name], strict=True):

@@ -48,7 +48,7 @@ NODES: dict[type[exp.Expr], frozenset[str]] = {
     **_parts("this quoted", exp.Identifier),
     **_parts("this", exp.From, exp.Where, exp.Having),
     **_parts("expressions rollup cube grouping_sets", exp.Group),
-    **_parts("expressions", exp.Rollup, exp.Cube, exp.GroupingSets, exp.Tuple, exp.JSONPath),
+    **_parts("expressions", exp.Rollup, exp.Cube, exp.GroupingSets, exp.Tuple),
     **_parts("this expressions", exp.Order, exp.Anonymous, exp.Bracket),
     **_parts("this desc nulls_first", exp.Ordered),
     **_parts("expression", exp.Limit, exp.Offset),
@@ -58,7 +58,7 @@ NODES: dict[type[exp.Expr], frozenset[str]] = {
     **_parts("this partition_by order spec alias over", exp.Window),
     **_parts("kind start start_side end end_side exclude", exp.WindowSpec),
     # values
-    **_parts("", exp.Star, exp.Null, exp.JSONPathRoot),
+    **_parts("", exp.Star, exp.Null),
     **_parts("this is_string", exp.Literal),
     **_parts("this", exp.Boolean, exp.Var, exp.Paren, exp.Neg, exp.Not, exp.BitwiseNot, exp.DataTypeParam),
     **_parts("this unit", exp.Interval),
@@ -88,11 +88,8 @@ NODES: dict[type[exp.Expr], frozenset[str]] = {
     **_parts("expressions bracket_notation", exp.Array),
     **_parts("this", exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp),
     # JSON
-    **_parts("this expression only_json_types scalar_only", exp.JSONExtract, exp.JSONExtractScalar),
-    **_parts("this expression", exp.JSONBExtract, exp.JSONBExtractScalar),
+    **_parts("this expression", exp.JSONExtract, exp.JSONExtractScalar, exp.JSONBExtract, exp.JSONBExtractScalar),
     **_parts("this expression", exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps),
-    **_parts("this quoted", exp.JSONPathKey),
-    **_parts("this", exp.JSONPathSubscript),
 }
 """Node classes a tree may hold, each with the parts it may have; whatever is not here is refused."""
 

@@ -63,11 +63,13 @@ if ! .venv/bin/python -c 'import llama_cpp' 2>/dev/null; then
   export CMAKE_BUILD_PARALLEL_LEVEL="${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}"
   export CMAKE_ARGS="${CMAKE_ARGS:--DLLAVA_BUILD=OFF}"
   if [ "$(uname -m)" = x86_64 ]; then
-    # Some virtual machines announce AMX tiles and then crash on them; a small model is as fast without.
+    # Some virtual machines announce AMX tiles and then crash on them; a small model is as fast without. A build kept
+    # in pip's cache may have them, so none is taken from there.
     export CFLAGS="${CFLAGS:-} -mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
     export CXXFLAGS="${CXXFLAGS:-} -mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
   fi
-  with_clock "Compiling llama.cpp, the engine that runs the model (5 to 10 minutes on 2 cores, only once)" "${pip[@]}" llama-cpp-python
+  with_clock "Compiling llama.cpp, the engine that runs the model (5 to 10 minutes on 2 cores, only once)" "${pip[@]}" \
+    --no-cache-dir --no-binary llama-cpp-python llama-cpp-python
 fi
 case ",$extras," in
   *,train,*) with_clock "Installing PyTorch" "${pip[@]}" torch ;;

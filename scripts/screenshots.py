@@ -31,6 +31,7 @@ COUNT = "How many customers do we have?"
 REVENUE = "Which 5 products brought in the most revenue in 2025?"
 TABS = ["Table", "Chart", "SQL", "Explanation", "How I got there"]
 ANSWER_TIMEOUT_MS = 180_000
+expect.set_options(timeout=ANSWER_TIMEOUT_MS)
 
 
 @contextmanager
@@ -57,6 +58,7 @@ def open_page(browser: Browser, url: str, *, size: dict[str, int], scheme: str =
         device_scale_factor=1.5,
     )
     page = context.new_page()
+    page.set_default_timeout(ANSWER_TIMEOUT_MS)
     page.goto(url)
     page.get_by_test_id("stChatInput").wait_for()
     return page
@@ -68,13 +70,14 @@ def ask(page: Page, question: str) -> None:
     box = page.get_by_test_id("stChatInputTextArea")
     box.fill(question)
     box.press("Enter")
-    expect(page.get_by_test_id("stChatMessage")).to_have_count(answers + 2, timeout=ANSWER_TIMEOUT_MS)
+    expect(page.get_by_test_id("stChatMessage")).to_have_count(answers + 2)
     expect(box).to_be_enabled(timeout=ANSWER_TIMEOUT_MS)
     page.wait_for_timeout(1500)  # charts and tables are painted after the page says it is done
 
 
 def shoot(page: Page, out: Path, name: str) -> None:
     """Save what is visible."""
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
     page.wait_for_timeout(700)
     page.screenshot(path=out / f"{name}.png")
     print(out / f"{name}.png")
@@ -128,11 +131,8 @@ def main() -> int:
         with serve(arguments.port, arguments.flags) as url:
             tell_story(browser, url, arguments.out)
         with serve(arguments.port + 1, ["--model", str(arguments.out / "missing.gguf")]) as url:
-            page = browser.new_page(viewport={"width": DESKTOP["width"], "height": DESKTOP["height"]})
-            page.goto(url)
-            page.wait_for_timeout(3000)
-            if page.get_by_test_id("stChatInput").count():
-                ask(page, COUNT)
+            page = open_page(browser, url, size=DESKTOP)
+            ask(page, COUNT)
             shoot(page, arguments.out, "7-error")
         browser.close()
     return 0

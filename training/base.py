@@ -1,8 +1,8 @@
 """Train the small model from nothing (or go on from a finished one) on one database's examples.
 
 In: a folder with `train.jsonl` and, to judge by, `eval.jsonl`; a config. Out, in the run folder: `model/` (weights,
-tokenizer and config as transformers reads them), `report.json`, `metrics.jsonl`, and `checkpoint.pt`, from which the same
-command goes on. Knows nothing of databases or of how examples were made.
+tokenizer and config as transformers reads them), `report.json`, `metrics.jsonl`, and `checkpoint.pt`, from which the
+same command goes on. Knows nothing of databases or of how examples were made.
 
     python -m training.base training/configs/shop.toml --data DIR --out DIR
 """

@@ -23,6 +23,7 @@ from tokenizers import Tokenizer
 from assistant.errors import DataError
 from assistant.prompts import PAD, TURN_END, TURN_START, render_text
 from assistant.types import Message, Record
+from training.tokenizer import token_id
 
 LENGTH_STEP = 8
 """Examples are padded to a multiple of this many tokens: few shapes, little waste."""
@@ -141,7 +142,7 @@ def encode_examples(
 
     Prompt and reply are encoded apart, as in use, where the model goes on after a prompt that is already tokens.
     """
-    end_id = tokenizer.token_to_id(TURN_END)
+    end_id = token_id(tokenizer, TURN_END)
     pieces: list[NDArray[np.int32]] = []
     lengths: list[int] = []
     prompt_lengths: list[int] = []

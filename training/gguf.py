@@ -12,29 +12,36 @@ K-quants are made from the F16 file by llama.cpp itself.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import gguf
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict
+from pydantic import ValidationError
 
+from assistant.backends.metadata import DB_ID_KEY, FINGERPRINT_KEY, PROMPT_LAYOUT_KEY
 from assistant.errors import QueryForgeError, TrainingError, UsageError
-from assistant.prompts import CHAT_TEMPLATE, PAD, TURN_END
+from assistant.prompts import CHAT_TEMPLATE
 from assistant.types import Dialect, PromptLayout, Record
-from training.tokenizer import QWEN2_SPLIT
+from training.model_folder import ModelFacts, Vocabulary, read_facts, read_vocabulary
 from training.weights import TensorFile, open_tensors
 
 GgufType = Literal["f16", "q8_0", "q5_k_m", "q4_k_m"]
 
+_LARGEST_F16 = float(np.finfo(np.float16).max)
 _FILE_TYPES = {"f16": gguf.LlamaFileType.MOSTLY_F16, "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0}
 _K_QUANTS = {"q5_k_m": "LLAMA_FTYPE_MOSTLY_Q5_K_M", "q4_k_m": "LLAMA_FTYPE_MOSTLY_Q4_K_M"}
-_ARCHITECTURES = {"LlamaForCausalLM": "llama", "Qwen2ForCausalLM": "qwen2"}
+_TOKEN_TYPES = {
+    "normal": gguf.TokenType.NORMAL,
+    "control": gguf.TokenType.CONTROL,
+    "user_defined": gguf.TokenType.USER_DEFINED,
+    "unused": gguf.TokenType.UNUSED,
+}
 _LAYER_NAMES = {
     "input_layernorm": "attn_norm",
     "self_attn.q_proj": "attn_q",
@@ -86,54 +93,6 @@ class GgufReport(Record):
     """SHA-256 (hex) of the file."""
 
 
-class ModelFacts(Record):
-    """What config.json says, as far as it matters here."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    architecture: Literal["llama", "qwen2"]
-    """llama.cpp's name."""
-    vocab_size: int
-    """Rows of the embedding."""
-    hidden_size: int
-    """Width of the residual stream."""
-    ffn_size: int
-    """Inner width of the feed-forward blocks."""
-    num_layers: int
-    """Blocks."""
-    num_heads: int
-    """Query heads."""
-    num_kv_heads: int
-    """Key and value heads."""
-    head_size: int
-    """Width of a head."""
-    context_tokens: int
-    """Longest context."""
-    norm_eps: float
-    """Added to the mean square in every norm."""
-    rope_theta: float
-    """Base of the rotary frequencies."""
-    is_tied: bool
-    """Whether the output matrix is the embedding."""
-    has_bias: bool
-    """Whether q, k and v have a bias."""
-
-
-class Vocabulary(Record):
-    """What tokenizer.json says, in llama.cpp's terms."""
-
-    tokens: tuple[str, ...]
-    """Token text by id, padded to the rows of the embedding."""
-    types: tuple[int, ...]
-    """gguf.TokenType by id."""
-    merges: tuple[str, ...]
-    """Merges, best first, the two parts parted by a space."""
-    eos_id: int
-    """Token that ends a turn."""
-    pad_id: int
-    """Token that fills."""
-
-
 def convert(config: GgufConfig) -> GgufReport:
     """Write the GGUF file.
 
@@ -156,7 +115,7 @@ def convert(config: GgufConfig) -> GgufReport:
             _quantise(half, partial, config.type)
         os.replace(partial, out)
     except OSError as error:
-        raise TrainingError(f"Cannot write '{out}': {error}.", "Choose another place or free some disk space.") from error
+        raise TrainingError(f"Cannot write '{out}': {error}.", "Choose another place or free disk space.") from error
     finally:
         partial.unlink(missing_ok=True)
         half.unlink(missing_ok=True)
@@ -169,130 +128,6 @@ def convert(config: GgufConfig) -> GgufReport:
         tensors=len(names),
         size_bytes=out.stat().st_size,
         sha256=digest,
-    )
-
-
-def read_facts(model_dir: Path) -> ModelFacts:
-    """Read config.json.
-
-    Raises:
-        TrainingError: It is missing, incomplete, or of an architecture or RoPE kind that is not known here.
-    """
-    path = model_dir / "config.json"
-    config = _read_json(path)
-    architectures = config.get("architectures") or ["none"]
-    architecture = _ARCHITECTURES.get(architectures[0])
-    if architecture is None:
-        raise TrainingError(
-            f"'{path}' names the architecture {architectures[0]!r}, which is not known here.",
-            f"Known: {', '.join(_ARCHITECTURES)}. For others use the converter of llama.cpp.",
-        )
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    theta = rope.get("rope_theta", config.get("rope_theta"))
-    if theta is None:
-        raise TrainingError(f"'{path}' names no rope_theta.", "Add the base of its rotary positions, such as 10000.0.")
-    if kind != "default":
-        raise TrainingError(
-            f"'{path}' uses the RoPE kind {kind!r}, which is not known here.", "Use the converter of llama.cpp."
-        )
-    try:
-        heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
-        return ModelFacts.model_validate(
-            {
-                "architecture": architecture,
-                "vocab_size": config["vocab_size"],
-                "hidden_size": hidden,
-                "ffn_size": config["intermediate_size"],
-                "num_layers": config["num_hidden_layers"],
-                "num_heads": heads,
-                "num_kv_heads": config.get("num_key_value_heads") or heads,
-                "head_size": config.get("head_dim") or hidden // heads,
-                "context_tokens": config["max_position_embeddings"],
-                "norm_eps": config["rms_norm_eps"],
-                "rope_theta": theta,
-                "is_tied": bool(config.get("tie_word_embeddings", False)),
-                "has_bias": architecture == "qwen2" or bool(config.get("attention_bias", False)),
-            }
-        )
-    except (KeyError, ValueError, TypeError) as error:
-        raise TrainingError(f"'{path}' is incomplete: {error}.", "Save the model again with transformers.") from error
-
-
-def read_vocabulary(model_dir: Path, rows: int) -> Vocabulary:
-    """Read tokenizer.json.
-
-    Args:
-        model_dir: Folder of the model.
-        rows: Rows of the embedding; missing tokens are filled up as unused.
-
-    Raises:
-        TrainingError: It is missing or splits text in a way that llama.cpp would not repeat exactly.
-    """
-    path = model_dir / "tokenizer.json"
-    data = _read_json(path)
-    hint = "Only byte-level BPE with the split of Qwen2 is sure to give the same tokens; train it with training.base."
-    model, normalizer = data.get("model") or {}, data.get("normalizer") or {}
-    if model.get("type") != "BPE" or "merges" not in model:
-        raise TrainingError(f"'{path}' is a {model.get('type')} tokenizer.", hint)
-    if normalizer.get("type", "NFC") != "NFC":
-        raise TrainingError(f"'{path}' normalises text with {normalizer['type']}.", hint)
-    if not _splits_as_qwen2(data.get("pre_tokenizer") or {}):
-        raise TrainingError(f"'{path}' splits text in a way that is not known here.", hint)
-    tokens: list[str] = [""] * rows
-    types = [gguf.TokenType.UNUSED] * rows
-    normal = [(text, number, gguf.TokenType.NORMAL) for text, number in model["vocab"].items()]
-    added = [
-        (a["content"], a["id"], gguf.TokenType.CONTROL if a["special"] else gguf.TokenType.USER_DEFINED)
-        for a in data.get("added_tokens") or ()
-    ]
-    for text, number, kind in normal + added:
-        if number >= rows:
-            raise TrainingError(
-                f"'{path}' has the token {text!r} with id {number}, but the embedding has {rows} rows.",
-                "Tokenizer and weights belong to different models.",
-            )
-        tokens[number], types[number] = text, kind
-    for number, kind in enumerate(types):
-        if kind == gguf.TokenType.UNUSED:
-            tokens[number] = f"[PAD{number}]"
-    if len(set(tokens)) != rows:
-        twice = next(text for i, text in enumerate(tokens) if text in tokens[:i])
-        raise TrainingError(f"'{path}' has the token {twice!r} twice.", "llama.cpp does not load such a file; rename one.")
-    missing = [text for text in (TURN_END, PAD) if text not in tokens or types[tokens.index(text)] != gguf.TokenType.CONTROL]
-    if missing:
-        raise TrainingError(f"'{path}' has no control token {missing[0]!r}.", "The chat format of QueryForge needs it.")
-    merges = tuple(merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"])
-    return Vocabulary(
-        tokens=tuple(tokens),
-        types=tuple(int(kind) for kind in types),
-        merges=merges,
-        eos_id=tokens.index(TURN_END),
-        pad_id=tokens.index(PAD),
-    )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"Cannot read '{path}': {error}.", "Give a folder as transformers writes it.") from error
-    if not isinstance(data, dict):
-        raise TrainingError(f"'{path}' is not a JSON object.", "Give a folder as transformers writes it.")
-    return data
-
-
-def _splits_as_qwen2(pre_tokenizer: dict[str, Any]) -> bool:
-    parts = pre_tokenizer.get("pretokenizers") or []
-    if pre_tokenizer.get("type") != "Sequence" or [part.get("type") for part in parts] != ["Split", "ByteLevel"]:
-        return False
-    split, bytes_ = parts
-    return (
-        split.get("pattern") == {"Regex": QWEN2_SPLIT}
-        and split.get("behavior") == "Isolated"
-        and not split.get("invert")
-        and not bytes_.get("use_regex", True)
-        and not bytes_.get("add_prefix_space", True)
     )
 
 
@@ -350,32 +185,27 @@ def _write(
 ) -> None:
     writer = gguf.GGUFWriter(path, facts.architecture)
     _add_keys(writer, config, facts, vocabulary)
-    kinds = {}
-    for target, source in names.items():
-        shape = tensors[source].shape
-        kind = _tensor_type(shape, config.type)
-        kinds[target] = kind
+    kinds = {target: _tensor_type(tensors[source].shape, config.type) for target, source in names.items()}
+    for target, kind in kinds.items():
+        shape = tensors[names[target]].shape
         bytes_shape = gguf.quant_shape_to_byte_shape(shape, kind)
         size = int(np.prod(bytes_shape))
-        dtype = {gguf.GGMLQuantizationType.F32: np.float32, gguf.GGMLQuantizationType.F16: np.float16}.get(kind)
-        if dtype is None:
-            writer.add_tensor_info(target, bytes_shape, np.dtype(np.uint8), size, raw_dtype=kind)
-        else:
-            writer.add_tensor_info(target, shape, np.dtype(dtype), size)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_ti_data_to_file()
-    for target, source in names.items():
-        values = tensors[source].read()
-        if facts.architecture == "llama" and ".attn_q." in target:
-            values = _interleave(values, facts.num_heads)
-        if facts.architecture == "llama" and ".attn_k." in target:
-            values = _interleave(values, facts.num_kv_heads)
-        data = gguf.quantize(values, kinds[target])
-        if not np.isfinite(values).all() or (data.dtype == np.float16 and not np.isfinite(data).all()):
-            raise TrainingError(f"'{source}' holds numbers that are infinite or too large.", "The training has diverged.")
-        writer.write_tensor_data(data)
-    writer.close()
+        writer.add_tensor_info(target, bytes_shape, np.dtype(np.uint8), size, raw_dtype=kind)
+    try:
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        for target, source in names.items():
+            values = tensors[source].read()
+            if facts.architecture == "llama" and ".attn_q." in target:
+                values = _interleave(values, facts.num_heads)
+            if facts.architecture == "llama" and ".attn_k." in target:
+                values = _interleave(values, facts.num_kv_heads)
+            if not np.abs(values).max() < _LARGEST_F16:
+                raise TrainingError(f"'{source}' holds infinite or too large numbers.", "The training has diverged.")
+            writer.write_tensor_data(gguf.quantize(values, kinds[target]))
+    finally:
+        writer.close()
 
 
 def _add_keys(writer: gguf.GGUFWriter, config: GgufConfig, facts: ModelFacts, vocabulary: Vocabulary) -> None:
@@ -398,7 +228,7 @@ def _add_keys(writer: gguf.GGUFWriter, config: GgufConfig, facts: ModelFacts, vo
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")
     writer.add_token_list(vocabulary.tokens)
-    writer.add_token_types(vocabulary.types)
+    writer.add_token_types([_TOKEN_TYPES[kind] for kind in vocabulary.kinds])
     writer.add_token_merges(vocabulary.merges)
     # Without a beginning token llama.cpp assumes id 11; it is named and never added.
     writer.add_bos_token_id(vocabulary.pad_id)
@@ -409,9 +239,9 @@ def _add_keys(writer: gguf.GGUFWriter, config: GgufConfig, facts: ModelFacts, vo
     writer.add_add_eos_token(False)
     writer.add_add_space_prefix(False)
     writer.add_chat_template(CHAT_TEMPLATE)
-    writer.add_string("queryforge.prompt_layout", config.prompt_layout)
-    writer.add_string("queryforge.db_id", config.db_id)
-    writer.add_string("queryforge.schema_fingerprint", config.schema_fingerprint)
+    writer.add_string(PROMPT_LAYOUT_KEY, config.prompt_layout)
+    writer.add_string(DB_ID_KEY, config.db_id)
+    writer.add_string(FINGERPRINT_KEY, config.schema_fingerprint)
     writer.add_string("queryforge.dialect", config.dialect)
 
 
@@ -441,21 +271,37 @@ def _quantise(source: Path, target: Path, kind: GgufType) -> None:
         raise TrainingError(f"llama.cpp could not quantise to {kind} (code {code}).", "Use --type q8_0.")
 
 
+def _trained_for(url: str) -> dict[str, str]:
+    from assistant.database import connect
+
+    with contextlib.closing(connect(url)) as database:
+        schema = database.schema()
+    return {"db_id": schema.db_id, "schema_fingerprint": schema.fingerprint, "dialect": schema.dialect}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command; give the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training.gguf", description="Convert a model folder to GGUF.")
-    parser.add_argument("model_dir", type=Path, metavar="HF_DIR")
-    parser.add_argument("out_path", type=Path, metavar="OUT.gguf")
+    parser = argparse.ArgumentParser(prog="queryforge export", description="Convert a model folder to GGUF.")
+    parser.add_argument("model_dir", type=Path, metavar="HF_DIR", help="folder with config.json, weights, tokenizer")
+    parser.add_argument("out_path", type=Path, metavar="OUT.gguf", help="file to write")
+    parser.add_argument("--db", help="database it was trained for: gives name, schema fingerprint and SQL flavour")
     fields = GgufConfig.model_fields
     parser.add_argument("--type", default="q8_0", choices=["f16", "q8_0", *_K_QUANTS], help=fields["type"].description)
     for name in ("name", "prompt_layout", "db_id", "schema_fingerprint", "dialect"):
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, default=fields[name].default, help=fields[name].description)
+    values = vars(parser.parse_args(argv))
     try:
+        if url := values.pop("db"):
+            values |= _trained_for(url)
         try:
-            config = GgufConfig.model_validate(vars(parser.parse_args(argv)))
-        except ValueError as error:
-            raise UsageError(f"Cannot convert: {error}.", "See python -m training.gguf --help.") from error
+            config = GgufConfig.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise UsageError(
+                f"'{first['loc'][0]}' cannot be {first.get('input')!r}: {first['msg']}.",
+                "See queryforge export --help.",
+            ) from error
         report = convert(config)
     except QueryForgeError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201

@@ -1,6 +1,6 @@
 """Judge the small model on examples it does not learn from: loss of the replies, and replies written out and compared.
 
-In: a model, encoded held-out examples and their tokenizer. Out: a HeldOut record. Changes nothing. Exact match is a harsh
+In: a model, encoded held-out examples and their tokenizer. Out: a HeldOut record. Changes nothing. Exact match is a
 lower bound, since one question has many right queries; `evaluation` runs them on a database.
 """
 
@@ -14,6 +14,7 @@ from assistant.prompts import PAD, TURN_END
 from training.base import BaseConfig, HeldOut
 from training.dataset import NO_TARGET, EncodedExamples, make_batch, plan_batches
 from training.model import SmallLlama, write_greedily
+from training.tokenizer import token_id
 
 _REPLIES_AT_ONCE = 32
 
@@ -28,7 +29,7 @@ def judge(model: SmallLlama, examples: EncodedExamples, tokenizer: Tokenizer, co
         tokenizer: The model's tokenizer.
         config: Counts, reply length and batch size.
     """
-    pad_id, end_id = tokenizer.token_to_id(PAD), tokenizer.token_to_id(TURN_END)
+    pad_id, end_id = token_id(tokenizer, PAD), token_id(tokenizer, TURN_END)
     device = model.model.embed_tokens.weight.device
     total, count = 0.0, 0
     lengths = examples.lengths[: config.eval_loss_examples]

@@ -2,7 +2,7 @@
 
 In: a BaseConfig. Out: the run folder described in `training.base`. The schedule depends on planned steps alone, so the
 same config, data and number of threads give the same weights, whether or not the run was interrupted. Decides nothing
-about examples (`training.dataset`), the network (`training.model`) or what counts as good (`training.judging`).
+about examples (`training.dataset`), the network (`training.model`) or what is good (`training.judging`).
 """
 
 from __future__ import annotations
@@ -18,32 +18,23 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from torch import Tensor
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from assistant.errors import DataError, TrainingError, UsageError
+from assistant.errors import TrainingError, UsageError
 from assistant.prompts import PAD, TURN_END
 from training.base import BaseConfig, BaseReport, HeldOut
 from training.config import write_run_record, write_text_whole
-from training.dataset import (
-    Batch,
-    EncodedExamples,
-    encode_examples,
-    learning_texts,
-    make_batch,
-    plan_batches,
-    read_examples,
-)
+from training.dataset import Batch, make_batch, plan_batches
 from training.judging import judge
-from training.model import ModelShape, SmallLlama, load_model, save_model
-from training.tokenizer import load_tokenizer, save_tokenizer, train_tokenizer
+from training.model import save_model
+from training.preparation import make_model, make_optimizers, make_tokenizer, read_data
+from training.tokenizer import load_tokenizer, save_tokenizer, token_id
 
 MEASURED_STEPS = 50
 """Steps after which their speed decides how many fit into `max_minutes`."""
@@ -66,13 +57,14 @@ class Run:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         saved = self._read_checkpoint()
         write_run_record(config.out_dir, config)
-        self.tokenizer = self._make_tokenizer(is_resumed=saved is not None)
-        self.pad_id: int = self.tokenizer.token_to_id(PAD)
-        self.end_id: int = self.tokenizer.token_to_id(TURN_END)
-        self.examples, self.held_out = self._read_data()
-        self.model = self._make_model().to(self.device)
+        if saved is None:
+            save_tokenizer(make_tokenizer(config), self.model_dir, context_tokens=config.context_tokens)
+        self.tokenizer = load_tokenizer(self.model_dir)
+        self.pad_id, self.end_id = token_id(self.tokenizer, PAD), token_id(self.tokenizer, TURN_END)
+        self.examples, self.held_out = read_data(config, self.tokenizer)
+        self.model = make_model(config, self.tokenizer).to(self.device)
         self.weights: list[Tensor] = list(self.model.parameters())
-        self.optimizers = _make_optimizers(self.model, config)
+        self.optimizers = make_optimizers(self.model, config)
         self.average = [weight.detach().clone() for weight in self.weights] if config.ema_decay else []
         self.step, self.tokens, self.epoch, self.batch_index = 0, 0, 0, 0
         self.trained_s = 0.0
@@ -88,8 +80,10 @@ class Run:
         self._final_loss = math.nan
 
     def train(self) -> BaseReport:
-        """Train until the planned steps are done."""
-        config = self.config
+        """Train until the planned steps are done; a run that was finished keeps its report."""
+        config, report = self.config, self.config.out_dir / "report.json"
+        if self.planned_steps is not None and self.step >= self.planned_steps and report.exists():
+            return BaseReport.model_validate_json(report.read_text(encoding="utf-8"))
         compute_loss = torch.compile(self.model.loss, dynamic=True) if self._can_compile() else self.model.loss
         batches = self._batches()
         started_at, saved_at = self.step, time.monotonic()
@@ -129,9 +123,15 @@ class Run:
             for group in optimizer.param_groups:
                 group["lr"] = group["top_lr"] * factor
         arrays = (torch.from_numpy(array).to(self.device) for array in (batch.ids, batch.positions, batch.targets))
-        with self._autocast():
-            loss = compute_loss(*arrays)
-        loss.backward()
+        try:
+            with self._autocast():
+                loss = compute_loss(*arrays)
+            loss.backward()
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"The {self.device.type} has too little memory for batches of {self.config.batch_tokens} tokens.",
+                "Lower batch_tokens; the same command then goes on from the last checkpoint.",
+            ) from error
         torch.nn.utils.clip_grad_norm_(self.weights, self.config.clip_norm)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -179,50 +179,6 @@ class Run:
             _say("no C++ compiler found: training without torch.compile, about half as fast")
             return False
         return True
-
-    def _make_tokenizer(self, *, is_resumed: bool) -> Tokenizer:
-        config = self.config
-        if is_resumed:
-            return load_tokenizer(self.model_dir)
-        if config.init_from:
-            tokenizer = load_tokenizer(config.init_from)
-        else:
-            head = islice(read_examples(config.data_dir / "train.jsonl"), config.tokenizer_examples)
-            tokenizer = train_tokenizer(learning_texts(head), config.vocab_size)
-        save_tokenizer(tokenizer, self.model_dir, context_tokens=config.context_tokens)
-        return tokenizer
-
-    def _read_data(self) -> tuple[EncodedExamples, EncodedExamples | None]:
-        config, room = self.config, self.config.context_tokens
-        path = config.data_dir / "train.jsonl"
-        examples = encode_examples(read_examples(path), self.tokenizer, context_tokens=room)
-        if not len(examples):
-            raise DataError(f"No example of '{path}' fits {room} tokens.", "Raise context_tokens or make more data.")
-        path = config.data_dir / "eval.jsonl"
-        if not path.exists():
-            return examples, None
-        every = list(read_examples(path))
-        order = np.random.default_rng(config.seed).permutation(len(every))
-        chosen = [every[i] for i in order[: max(config.eval_loss_examples, config.eval_reply_examples)]]
-        held_out = encode_examples(chosen, self.tokenizer, context_tokens=room, keep_replies=True)
-        return examples, held_out if len(held_out) else None
-
-    def _make_model(self) -> SmallLlama:
-        config = self.config
-        if config.init_from:
-            return load_model(config.init_from)
-        return SmallLlama(
-            ModelShape(
-                vocab_size=self.tokenizer.get_vocab_size(),
-                hidden_size=config.hidden_size,
-                num_layers=config.num_layers,
-                num_heads=config.num_heads,
-                ffn_size=config.ffn_size,
-                context_tokens=config.context_tokens,
-                rope_theta=config.rope_theta,
-                embedding_std=config.embedding_std,
-            )
-        )
 
     def _read_checkpoint(self) -> dict[str, Any] | None:
         if not self.checkpoint_path.exists():
@@ -295,7 +251,8 @@ class Run:
         if self.held_out is None:
             return None
         with self._autocast():
-            return judge(self.model, self.held_out, self.tokenizer, self.config)
+            held_out: HeldOut = judge(self.model, self.held_out, self.tokenizer, self.config)
+        return held_out
 
     def _judge_and_log(self) -> HeldOut | None:
         held_out = self._judge()
@@ -372,25 +329,6 @@ class Run:
             f"{millions:.1f} M parameters on {self.device}; "
             f"{len(self.examples)} examples{dropped}, {tokens:.1f} M tokens{start}"
         )
-
-
-def _make_optimizers(model: SmallLlama, config: BaseConfig) -> list[torch.optim.Optimizer]:
-    hidden = [w for name, w in model.named_parameters() if w.dim() == 2 and "embed" not in name]
-    embedding = [w for name, w in model.named_parameters() if "embed" in name]
-    norms = [w for w in model.parameters() if w.dim() == 1]
-    matrices = embedding if config.optimizer == "muon" else embedding + hidden
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay, "top_lr": config.learning_rate},
-        {"params": norms, "weight_decay": 0.0, "top_lr": config.learning_rate},
-    ]
-    optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True)
-    ]
-    if config.optimizer == "muon":
-        top = config.muon_learning_rate
-        group = {"params": hidden, "weight_decay": config.weight_decay, "top_lr": top}
-        optimizers.append(torch.optim.Muon([group], lr=top, momentum=0.95, nesterov=True))
-    return optimizers
 
 
 def _set_weights(weights: list[Tensor], values: list[Tensor]) -> None:

@@ -260,7 +260,7 @@ def write_greedily(
 
 
 def save_model(model: SmallLlama, folder: Path, *, eos_id: int, pad_id: int) -> None:
-    """Write `config.json` and `model.safetensors` as transformers reads them; the weights appear whole or not at all."""
+    """Write `config.json` and `model.safetensors` as transformers reads them; weights appear whole or not at all."""
     shape = model.shape
     config = {
         "architectures": ["LlamaForCausalLM"],

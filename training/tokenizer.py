@@ -78,7 +78,18 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:  # tokenizers raises bare Exception for a malformed file
         raise TrainingError(f"Cannot read the tokenizer '{path}': {error}.", hint) from error
-    missing = [token for token in CONTROL_TOKENS if tokenizer.token_to_id(token) is None]
-    if missing:
-        raise TrainingError(f"The tokenizer '{path}' has no token {missing[0]!r}.", hint)
+    for token in CONTROL_TOKENS:
+        token_id(tokenizer, token)
     return tokenizer
+
+
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """Give the id of a token that must exist.
+
+    Raises:
+        TrainingError: The tokenizer lacks it.
+    """
+    number = tokenizer.token_to_id(token)
+    if number is None:
+        raise TrainingError(f"The tokenizer has no token {token!r}.", "Use one that training.base made.")
+    return int(number)

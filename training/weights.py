@@ -1,6 +1,6 @@
 """Read safetensors with numpy alone, tensor by tensor, bfloat16 included (which numpy does not know).
 
-In: a folder with `model.safetensors`, or its parts and `model.safetensors.index.json`. Out: name to tensor, not yet read.
+In: a folder with `model.safetensors`, or its parts and `model.safetensors.index.json`. Out: name to tensor, unread.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assistant.errors import TrainingError
 
-_DTYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
+_DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,13 @@ class TensorFile:
     def read(self) -> NDArray[np.float32]:
         """Read it as float32."""
         count = int(np.prod(self.shape))
-        raw = np.fromfile(self.path, dtype=_DTYPES[self.dtype], count=count, offset=self.offset)
+        raw: NDArray[Any] = np.fromfile(self.path, _DTYPES[self.dtype], count, offset=self.offset)
         if len(raw) != count:
             raise TrainingError(f"'{self.path}' is cut short.", "Copy or save the model again.")
         if self.dtype == "BF16":  # the upper half of a float32
             raw = (raw.astype(np.uint32) << 16).view(np.float32)
-        return raw.astype(np.float32, copy=False).reshape(self.shape)
+        values: NDArray[np.float32] = raw.astype(np.float32, copy=False).reshape(self.shape)
+        return values
 
 
 def open_tensors(folder: Path) -> dict[str, TensorFile]:
@@ -57,7 +59,9 @@ def open_tensors(folder: Path) -> dict[str, TensorFile]:
         for path in sorted(paths):
             tensors |= _read_header(path)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"Cannot read the weights '{path}': {error}.", "Give a folder as transformers writes it.") from error
+        raise TrainingError(
+            f"Cannot read the weights '{path}': {error}.", "Give a folder as transformers writes it."
+        ) from error
     return tensors
 
 

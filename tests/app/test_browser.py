@@ -103,7 +103,7 @@ def test_shipped_model_answers_the_three_example_questions(shop_db_path: Path, b
         ]
         rows_without = database.execute("SELECT COUNT(*) FROM contact WHERE email IS NULL").fetchone()[0]
     database.close()
-    with serve_chat(["--db", str(shop_db_path), "--backend", "llamacpp"]) as url:
+    with serve_chat(["--db", str(shop_db_path), "--model", str(MODEL)]) as url:
         chat = ChatPage(browser, url)
         assert f"{customers:,}" in chat.ask(SHOP_QUESTIONS[0])
         chat.ask(SHOP_QUESTIONS[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.display import count_rows, format_cell, is_label, printable, render_table
+from app.display import count_rows, format_cell, pretty_sql, printable, render_table
 from assistant.types import Cell, QueryResult, ResultColumn
 
 
@@ -32,16 +32,6 @@ def result(*columns: tuple[str, str], rows: tuple[tuple[Cell, ...], ...], is_tru
 )
 def test_cell_is_written_as_people_write_it(value: Cell, column: str, shown: str) -> None:
     assert format_cell(value, column) == shown
-
-
-@pytest.mark.parametrize("column", ["order_key", "customerId", "year", "order_year", "month", "ID"])
-def test_numbers_of_a_key_or_a_year_are_labels(column: str) -> None:
-    assert is_label(column)
-
-
-@pytest.mark.parametrize("column", ["year_total", "orders_per_day", "COUNT(order_key)", "revenue", "idle", ""])
-def test_numbers_that_count_are_no_labels(column: str) -> None:
-    assert not is_label(column)
 
 
 def test_table_is_aligned_with_numbers_to_the_right() -> None:
@@ -88,3 +78,8 @@ def test_nothing_a_terminal_would_obey_is_printed(code: str) -> None:
 def test_line_breaks_of_a_cell_stay_in_its_row() -> None:
     lines = render_table(result(("a", "text"), rows=(("one\ntwo\r\nthree",),)), max_rows=5).splitlines()
     assert lines[2] == "one two three"
+
+
+def test_sql_is_laid_out_on_lines_and_harmless_to_a_terminal() -> None:
+    lines = pretty_sql("select name from t where a <> 'x''y\x1b[2J' limit 5").splitlines()
+    assert lines == ["SELECT name", "FROM t", "WHERE a <> 'x''y\\x1b[2J'", "LIMIT 5"]

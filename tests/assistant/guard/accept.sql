@@ -205,6 +205,10 @@ SELECT j.value FROM (SELECT '{"a": [1, 2]}' AS doc) AS d, json_each(d.doc, '$.a'
 
 SELECT json_extract('{"a": {"b": 5}}', '$.a.b'), json_array_length('[1, 2]'), '{"a": 1}' -> 'a', '{"a": 1}' ->> '$.a', json_object('k', 1), json_group_array(category_key) FROM category
 
+SELECT '[1, [2]]' -> 1, '[1, 2]' ->> 1, '{"a b": 1}' ->> 'a b', '{"a.b": 1}' ->> 'a.b', '{"a": 1}' -> '$.a' || 'x', '{"a": [5]}' -> 'a' ->> '$[0]'
+
+SELECT COUNT(*) AS pragma FROM category ORDER BY PRAGMA
+
 SELECT v.column1, v.column2 FROM (VALUES (1, 'one'), (2, 'two')) AS v
 
 WITH v(n, word) AS (VALUES (1, 'one'), (2, 'two')) SELECT word FROM v ORDER BY n DESC
@@ -225,7 +229,7 @@ SELECT COUNT(*) FROM order_line l JOIN product p ON p.product_key = l.product_ke
 
 SELECT o.order_key, o.order_date, julianday(o.shipped_date) - julianday(o.order_date) AS days FROM sales_order o WHERE o.shipped_date IS NOT NULL ORDER BY days DESC, o.order_key LIMIT 5
 
-SELECT c.full_name FROM customer c WHERE (SELECT COUNT(*) FROM sales_order o WHERE o.customer_key = c.customer_key AND o.channel IN (SELECT channel FROM sales_order WHERE customer_key = c.customer_key AND channel <> 'web')) > 4
+SELECT e.full_name FROM employee e WHERE (SELECT COUNT(*) FROM support_ticket t WHERE t.employee_key = e.employee_key AND t.priority IN (SELECT priority FROM support_ticket WHERE employee_key = e.manager_key AND status <> 'open')) > 4
 
 SELECT main.full_name FROM customer AS main WHERE main.gender = 'other'
 
@@ -287,7 +291,7 @@ SELECT TRIM(BOTH 'x' FROM 'xax'), SUBSTRING('abcdef' FROM 2 FOR 3), POSITION('c'
 SELECT SUM(amount) OVER (ORDER BY paid_date RANGE BETWEEN INTERVAL '7 days' PRECEDING AND CURRENT ROW), RANK() OVER w FROM payment WINDOW w AS (ORDER BY amount DESC) ORDER BY payment_key LIMIT 20
 
 -- dialect: postgres
-SELECT '{"a": {"b": [1, 2]}}'::jsonb -> 'a' -> 'b' ->> 0, '{"a": 1}'::jsonb @> '{"a": 1}'::jsonb, '{"a": {"b": 2}}'::jsonb #>> '{a,b}'
+SELECT '{"a": {"b": [1, 2]}}'::jsonb -> 'a' -> 'b' ->> 0, '{"a": 1}'::jsonb @> '{"a": 1}'::jsonb, '{"a": {"b": 2}}'::jsonb #>> '{a,b}', '[1, 2]'::jsonb -> -1
 
 -- dialect: postgres
 SELECT (array_agg(full_name ORDER BY hired_date, employee_key))[1] FROM employee
@@ -299,6 +303,9 @@ WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 4) SELE
 (SELECT city FROM address ORDER BY address_key LIMIT 2) UNION ALL (SELECT title FROM employee ORDER BY employee_key LIMIT 2)
 
 -- dialect: postgres
+WITH a AS (SELECT city, address_key FROM address) (SELECT city FROM a ORDER BY address_key LIMIT 7)
+
+-- dialect: mysql
 (SELECT city FROM address ORDER BY address_key LIMIT 7) LIMIT 3
 
 -- dialect: postgres

@@ -1,7 +1,7 @@
 """Read the guard's case files: statements separated by blank lines.
 
-A line `-- dialect: NAME` above a statement says whose SQL it is (SQLite when there is none); a line `-- rule: NAME` below
-it says which rule refuses it. A block without a statement is a remark.
+A line `-- dialect: NAME` above a statement says whose SQL it is (SQLite when there is none); a line `-- rule: NAME`
+below it says which rule refuses it. A block without a statement is a remark.
 """
 
 from __future__ import annotations
