@@ -114,7 +114,7 @@ class ChatPage:
         self.page.get_by_role("tab", name=name).last.click()
 
     def cells(self) -> list[str]:
-        """Read the last table the way a screen reader does."""
+        """Read the last table the way a screen reader does: numbers in full, without their commas."""
         cells = self.page.get_by_test_id("stDataFrame").last.locator('[role="gridcell"]')
         expect(cells.first).to_be_attached()
         return [re.sub(r"\s+", " ", text).strip() for text in cells.all_text_contents()]

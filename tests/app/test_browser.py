@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,9 +99,8 @@ def test_shipped_model_answers_the_three_example_questions(shop_db_path: Path, b
             "GROUP BY p.product_key ORDER BY revenue DESC LIMIT 5"
         ).fetchall()
         reachable = "SELECT customer_key FROM contact WHERE email IS NOT NULL"
-        without = database.execute(f"SELECT COUNT(*) FROM customer WHERE customer_key NOT IN ({reachable})").fetchone()[
-            0
-        ]
+        silent = f"SELECT COUNT(*) FROM customer WHERE customer_key NOT IN ({reachable})"
+        without = database.execute(silent).fetchone()[0]
         rows_without = database.execute("SELECT COUNT(*) FROM contact WHERE email IS NULL").fetchone()[0]
     database.close()
     with serve_chat(["--db", str(shop_db_path), "--model", str(MODEL)]) as url:
@@ -108,9 +108,10 @@ def test_shipped_model_answers_the_three_example_questions(shop_db_path: Path, b
         assert f"{customers:,}" in chat.ask(SHOP_QUESTIONS[0])
         chat.ask(SHOP_QUESTIONS[1])
         cells = chat.cells()
+        figures = [round(float(cell), 2) for cell in cells if re.fullmatch(r"[\d.]+", cell)]
         for name, revenue in best:
             assert name in cells
-            assert f"{revenue:,.2f}" in cells
+            assert round(revenue, 2) in figures
         shown = chat.ask(SHOP_QUESTIONS[2])
         assert f"{without:,}" in shown or f"{rows_without:,}" in shown
         assert chat.faults == []

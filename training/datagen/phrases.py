@@ -1,43 +1,24 @@
 """Say a date, a number or a comparison the way people do, with the SQL that means the same.
 
-In: a random generator and the values a column holds. Out: pairs of words and SQL fragments. Knows no tables.
+In: a random generator and the values a column holds. Out: pairs of words and SQL fragments; the wordings are in
+`phrases.toml`. Knows no tables.
 """
 
 from __future__ import annotations
 
-import calendar
 import random
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-          "November", "December")  # fmt: skip
-ORDINALS = ("first", "second", "third", "fourth")
-_ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-         "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")  # fmt: skip
-_TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+from training.datagen.english import MONTHS, ORDINALS, in_words, month_name, ordinal_day, year_in_words
+from training.datagen.patterns import choose, fill, say
 
-
-def in_words(number: int) -> str:
-    """Spell a whole number below a million.
-
-    Example:
-        >>> in_words(5250)
-        'five thousand two hundred fifty'
-    """
-    if number < 20:
-        return _ONES[number]
-    if number < 100:
-        tens, ones = divmod(number, 10)
-        return _TENS[tens] + (f"-{_ONES[ones]}" if ones else "")
-    unit, name = (1000, "thousand") if number >= 1000 else (100, "hundred")
-    head, rest = divmod(number, unit)
-    return f"{in_words(head)} {name}" + (f" {in_words(rest)}" if rest else "")
-
-
-def year_in_words(year: int) -> str:
-    """Spell a year: 2024 is "two thousand twenty-four" or, from 2010, also "twenty twenty-four"."""
-    return f"twenty {in_words(year - 2000)}" if year >= 2010 else in_words(year)
+SPANS = {
+    "year": 34, "month": 14, "quarter": 9, "half": 4, "since": 6, "after": 4, "before": 7, "until": 2, "between": 5,
+    "years": 4, "months": 3, "day": 6, "month_of_any_year": 1.5, "day_of_any_year": 1.5,
+}  # fmt: skip
+"""How often each kind of span is drawn."""
+SIGNS = {"over": ">", "at_least": ">=", "under": "<", "at_most": "<=", "exactly": "="}
 
 
 @dataclass(frozen=True)
@@ -60,114 +41,93 @@ class DateRange:
 def date_range(rng: random.Random, low: date, high: date) -> DateRange:
     """Draw a span between two days and say it."""
     year = rng.randint(low.year, high.year)
-    kind = rng.choices(
-        ("year", "month", "quarter", "half", "since", "after", "before", "until", "between", "years", "months", "day",
-         "month_any", "day_any"),
-        (34, 14, 9, 4, 6, 4, 7, 2, 5, 4, 3, 6, 1.5, 1.5),
-    )[0]  # fmt: skip
+    kind = rng.choices(list(SPANS), list(SPANS.values()))[0]
     if kind == "year":
-        said = rng.choices((str(year), year_in_words(year), f"the year {year}"), (20, 2, 2))[0]
-        words = rng.choices((f"in {said}", f"during {said}", f"{year}"), (12, 2, 1))[0]
-        return DateRange(words, f"{year}-01-01", f"{year + 1}-01-01")
-    if kind in ("month", "months", "month_any"):
-        month = rng.randint(1, 12)
-        name = MONTHS[month - 1]
-        if kind == "month_any":
-            return DateRange(
-                rng.choice((f"in {name} of any year", f"in any {name}", f"in {name}, whatever the year")),
-                None,
-                None,
-                f"{month:02}",
-            )
-        if kind == "months":
-            last = rng.randint(month, 12)
-            words = rng.choice(("from {} to {} {}", "between {} and {} {}", "from {} through {} {}"))
-            return DateRange(words.format(name, MONTHS[last - 1], year), _month(year, month), _month(year, last + 1))
-        short = name[:3]
-        words = rng.choices(
-            (f"in {name} {year}", f"in {short} {year}", f"during {name} {year}", f"in {name} of {year}", f"in {year}-{month:02}",
-             f"in {name} {year_in_words(year)}"), (14, 2, 3, 3, 2, 2))[0]  # fmt: skip
-        return DateRange(words, _month(year, month), _month(year, month + 1))
+        said = say(rng, "date.year_name", year=year, spelled=year_in_words(year))
+        return DateRange(say(rng, "date.year", said=said, year=year), f"{year}-01-01", f"{year + 1}-01-01")
+    if kind in ("month", "months", "month_of_any_year"):
+        return _months(rng, kind, year)
     if kind == "quarter":
         quarter = rng.randint(1, 4)
-        words = rng.choice(
-            (
-                f"in Q{quarter} {year}",
-                f"in the {ORDINALS[quarter - 1]} quarter of {year}",
-                f"in quarter {quarter} of {year}",
-                f"in {year} Q{quarter}",
-            )
-        )
-        return DateRange(words, _month(year, 3 * quarter - 2), _month(year, 3 * quarter + 1))
+        words = say(rng, "date.quarter", quarter=quarter, ordinal=ORDINALS[quarter - 1], year=year)
+        return DateRange(words, _first_of(year, 3 * quarter - 2), _first_of(year, 3 * quarter + 1))
     if kind == "half":
         half = rng.randint(1, 2)
-        words = rng.choice((f"in the {ORDINALS[half - 1]} half of {year}", f"in H{half} {year}"))
-        return DateRange(words, _month(year, 6 * half - 5), _month(year, 6 * half + 1))
+        words = say(rng, "date.half", half=half, ordinal=ORDINALS[half - 1], year=year)
+        return DateRange(words, _first_of(year, 6 * half - 5), _first_of(year, 6 * half + 1))
     if kind == "years":
         last = rng.randint(year, high.year)
-        words = rng.choice(
-            ("from {} to {}", "between {} and {}", "from {} until the end of {}", "in the years {} to {}")
-        )
-        return DateRange(words.format(year, last), f"{year}-01-01", f"{last + 1}-01-01")
+        return DateRange(say(rng, "date.years", first=year, last=last), f"{year}-01-01", f"{last + 1}-01-01")
     day = low + timedelta(days=rng.randint(0, max(0, (high - low).days)))
-    if kind == "day_any":
-        words = rng.choice(
-            (
-                f"on {day.day} {MONTHS[day.month - 1]} of any year",
-                f"on {MONTHS[day.month - 1]} {day.day}, in any year",
-                f"on {day.day} {MONTHS[day.month - 1]}, whatever the year",
-            )
-        )
+    if kind == "day_of_any_year":
+        words = say(rng, "date.day_of_any_year", day=day.day, month=month_name(day))
         return DateRange(words, None, None, f"{day.month:02}-{day.day:02}")
     if kind == "between":
         other = day + timedelta(days=rng.randint(1, 200))
-        words = rng.choice(("between {} and {}", "from {} to {}"))
-        return DateRange(words.format(say_day(rng, day), say_day(rng, other)), day.isoformat(), _next(other))
+        pattern = choose(rng, "date.between")
+        words = fill(pattern, first=say_day(rng, day), last=say_day(rng, other))
+        return DateRange(words, day.isoformat(), _day_after(other))
     if kind == "day":
-        return DateRange(f"on {say_day(rng, day)}", day.isoformat(), _next(day))
-    # The open spans start or end at a year as often as at a day.
+        return DateRange(say(rng, "date.on", day=say_day(rng, day)), day.isoformat(), _day_after(day))
+    return _open_span(rng, kind, year, day)
+
+
+def _months(rng: random.Random, kind: str, year: int) -> DateRange:
+    """Draw one month, several months of a year, or a month of any year."""
+    month = rng.randint(1, 12)
+    name = MONTHS[month - 1]
+    if kind == "month_of_any_year":
+        return DateRange(say(rng, "date.month_of_any_year", month=name), None, None, f"{month:02}")
+    if kind == "months":
+        last = rng.randint(month, 12)
+        words = say(rng, "date.months", first=name, last=MONTHS[last - 1], year=year)
+        return DateRange(words, _first_of(year, month), _first_of(year, last + 1))
+    words = say(
+        rng, "date.month", month=name, short=name[:3], year=year, spelled=year_in_words(year), number=f"{month:02}"
+    )
+    return DateRange(words, _first_of(year, month), _first_of(year, month + 1))
+
+
+def _open_span(rng: random.Random, kind: str, year: int, day: date) -> DateRange:
+    """Draw a span that is open at one side; it starts or ends at a year as often as at a day."""
     by_year = rng.random() < 0.55
     first = date(year, 1, 1) if by_year else day
     if kind == "since":
-        words = (
-            rng.choice((f"in {year} or later", f"since {year}", f"since the start of {year}", f"from {year} on"))
-            if by_year
-            else rng.choice(("since {}", "from {} on", "on or after {}")).format(say_day(rng, day))
-        )
-        return DateRange(words, first.isoformat(), None)
+        if by_year:
+            return DateRange(say(rng, "date.since_year", year=year), first.isoformat(), None)
+        pattern = choose(rng, "date.since")
+        return DateRange(fill(pattern, day=say_day(rng, day)), first.isoformat(), None)
+    following = f"{year + 1}-01-01" if by_year else _day_after(day)
+    if kind == "until" and by_year:
+        return DateRange(say(rng, "date.until_year", year=year), None, following)
+    words = say(rng, f"date.{kind}", day=str(year) if by_year else say_day(rng, day))
     if kind == "after":
-        words = f"after {year}" if by_year else f"after {say_day(rng, day)}"
-        return DateRange(words, f"{year + 1}-01-01" if by_year else _next(day), None)
-    if kind == "before":
-        return DateRange(f"before {year}" if by_year else f"before {say_day(rng, day)}", None, first.isoformat())
-    words = (
-        rng.choice((f"until the end of {year}", f"up to {year}", f"in {year} or earlier"))
-        if by_year
-        else f"up to {say_day(rng, day)}"
-    )
-    return DateRange(words, None, f"{year + 1}-01-01" if by_year else _next(day))
+        return DateRange(words, following, None)
+    return DateRange(words, None, first.isoformat() if kind == "before" else following)
 
 
 def say_day(rng: random.Random, day: date) -> str:
     """Say a day: "24 December 2025", "December 24, 2025", "2025-12-24", "the 24th of December 2025"."""
-    month = MONTHS[day.month - 1]
-    suffix = "th" if 10 < day.day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day.day % 10, "th")
-    return rng.choices(
-        (f"{day.day} {month} {day.year}", f"{month} {day.day}, {day.year}", day.isoformat(),
-         f"the {day.day}{suffix} of {month} {day.year}", f"{day.day}.{day.month}.{day.year}"), (6, 3, 5, 2, 1))[0]  # fmt: skip
+    return say(
+        rng,
+        "date.day",
+        day=day.day,
+        month=month_name(day),
+        year=day.year,
+        iso=day.isoformat(),
+        ordinal=ordinal_day(day),
+        number=day.month,
+    )
 
 
-def _month(year: int, month: int) -> str:
+def _first_of(year: int, month: int) -> str:
+    """Write the first day of a month; month 13 is January of the next year."""
     return f"{year + (month - 1) // 12}-{(month - 1) % 12 + 1:02}-01"
 
 
-def _next(day: date) -> str:
+def _day_after(day: date) -> str:
+    """Write the day after a day."""
     return (day + timedelta(days=1)).isoformat()
-
-
-def last_day(year: int, month: int) -> int:
-    """Count the days of a month."""
-    return calendar.monthrange(year, month)[1]
 
 
 def say_number(rng: random.Random, value: float, *, unit: str = "", may_spell: bool = True) -> str:
@@ -187,39 +147,25 @@ def say_number(rng: random.Random, value: float, *, unit: str = "", may_spell: b
     return f"{text} {unit}".strip() if unit and rng.random() < 0.7 else text
 
 
-OVER = ("more than {}", "over {}", "above {}", "greater than {}", "higher than {}", "> {}", "exceeding {}")
-AT_LEAST = ("at least {}", "{} or more", "no less than {}", ">= {}", "{} and more", "{} and above", "a minimum of {}")
-UNDER = ("less than {}", "under {}", "below {}", "lower than {}", "< {}", "fewer than {}", "not even {}")
-AT_MOST = ("at most {}", "up to {}", "no more than {}", "{} or less", "<= {}", "{} at most", "a maximum of {}")
-EXACTLY = ("exactly {}", "{}", "of exactly {}")
-
-
 def comparison(rng: random.Random, values: list[float], *, unit: str = "", is_count: bool = False) -> tuple[str, str]:
     """Draw a comparison with a plausible number: words such as "more than 50", and its SQL such as "> 50"."""
     pick = _plausible(rng, values)
     said = say_number(rng, pick, unit=unit)
-    kind = rng.choices(
-        ("over", "at_least", "under", "at_most", "exactly", "between"), (30, 22, 20, 8, 8 if is_count else 3, 9)
-    )[0]
-    number = f"{pick:g}" if pick == int(pick) and abs(pick) < 1e6 else repr(pick)
-    if pick == int(pick):
-        number = str(int(pick))
+    kind = rng.choices((*SIGNS, "between"), (30, 22, 20, 8, 8 if is_count else 3, 9))[0]
     if kind == "between":
         other = _plausible(rng, values)
         low, high = sorted((pick, other))
         if low == high:
             high = low + (1 if low == int(low) else 0.5)
-        words = rng.choice(("between {} and {}", "from {} to {}", "between {} and {} (both included)", "{} to {}"))
-        text = words.format(say_number(rng, low, may_spell=False), say_number(rng, high, unit=unit, may_spell=False))
+        pattern = choose(rng, "number.between")
+        said_low = say_number(rng, low, may_spell=False)
+        text = fill(pattern, low=said_low, high=say_number(rng, high, unit=unit, may_spell=False))
         return text, f"BETWEEN {_sql_number(low)} AND {_sql_number(high)}"
-    words, sign = {
-        "over": (OVER, ">"), "at_least": (AT_LEAST, ">="), "under": (UNDER, "<"), "at_most": (AT_MOST, "<="),
-        "exactly": (EXACTLY, "="),
-    }[kind]  # fmt: skip
-    return rng.choices(words, [3, 3, 2] + [1] * (len(words) - 3))[0].format(said), f"{sign} {number}"
+    return say(rng, f"number.{kind}", number=said), f"{SIGNS[kind]} {_sql_number(pick)}"
 
 
 def _sql_number(value: float) -> str:
+    """Write a number in SQL, whole ones without a point."""
     return str(int(value)) if value == int(value) else repr(value)
 
 

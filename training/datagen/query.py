@@ -1,8 +1,8 @@
 """Put a SELECT together piece by piece.
 
-In: marked fragments (see `lexicon.ref`) and relations to follow. Out: one statement as text, in one fixed style: aliases
-are the initials of the table, a query over one table has none, ranges are half open. One style means that the model has
-one way to say each thing.
+In: marked fragments (see `lexicon.ref`) and relations to follow. Out: one statement as text, in one fixed style:
+aliases are the initials of the table, a query over one table has none, ranges are half open. One style means that the
+model has one way to say each thing.
 """
 
 from __future__ import annotations
@@ -31,6 +31,20 @@ def aliases(tables: list[str]) -> dict[str, str]:
         free = (o for o in options if o not in given.values() and o not in reserved)
         given[table] = next(free, f"{initials}{len(given)}")
     return given
+
+
+def quote(value: str) -> str:
+    """Write a text as an SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question with its SQL."""
+
+    kind: str
+    question: str
+    sql: str
 
 
 @dataclass
@@ -86,6 +100,7 @@ class Query:
         return _MARK.sub(lambda m: names.get(m.group(1), m.group(1) + "."), " ".join(parts))
 
     def _names(self) -> dict[str, str]:
+        """Give each instance the alias that stands before its columns, with a dot; none in a query over one table."""
         if not self.joins and not self.needs_alias:
             return {self.base: ""}
         by_table = aliases([table.name for table in self.lexicon.schema.tables])
@@ -96,6 +111,7 @@ class Query:
         return names
 
     def _source(self, instance: str, names: dict[str, str]) -> str:
+        """Write a table with its alias."""
         table = instance.partition("#")[0]
         alias = names[instance].rstrip(".")
         return f"{table} {alias}" if alias else table

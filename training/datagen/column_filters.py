@@ -1,0 +1,144 @@
+"""Restrict rows by their own columns: a category, number, date, missing value, part of a text, named condition.
+
+In: a World and a table, known in the query as an instance. Out: one Filter, or None when nothing fits; the wordings
+are in `rows.toml`, unless the glossary has its own.
+"""
+
+from __future__ import annotations
+
+from training.datagen.english import with_article
+from training.datagen.filters import NOUN, Filter
+from training.datagen.lexicon import REF_CLOSE, Key, ref
+from training.datagen.patterns import Slot
+from training.datagen.phrases import comparison, date_range
+from training.datagen.query import quote
+from training.datagen.world import World
+
+AGES = [18.0, 25, 30, 40, 50, 65]
+"""Years that people compare a figure with that is reckoned from today."""
+SPANS_IN_DAYS = [1.0, 3, 7, 14, 20, 30, 60, 100]
+"""What people compare other figures with."""
+
+
+def own_filter(world: World, table: str, instance: str) -> Filter | None:
+    """Draw a filter on one of the table's own columns, keys left out."""
+    options = (
+        [("category", column) for column in world.categories(table)] * 3
+        + [("number", column) for column in world.figures(table)] * 2
+        + [("date", column) for column in world.dates(table)] * 3
+        + [("null", column) for owner, column in world.nullable if owner == table]
+        + [("like", column) for column in world.likeable(table)]
+        + [("figure", figure.words[0]) for figure in world.lexicon.figures.get(table, [])]
+    )
+    options = [option for option in options if not world.lexicon.is_key(table, option[1])]
+    if not options:
+        return None
+    kind, column = world.rng.choice(sorted(options))
+    if kind == "figure":
+        return _figure_filter(world, table, instance, column)
+    key, target, word = (table, column), ref(instance, column), world.say(table, column)
+    makers = {
+        "category": _category_filter, "number": _number_filter, "date": _date_filter, "null": _null_filter,
+        "like": _like_filter,
+    }  # fmt: skip
+    return makers[kind](world, key, target, word)
+
+
+def condition_filter(world: World, table: str, instance: str) -> Filter | None:
+    """Draw one of the glossary's named kinds of rows."""
+    found = [condition for condition in world.lexicon.conditions.get(table, []) if condition.patterns]
+    if not found:
+        return None
+    chosen = world.rng.choice(found)
+    sql = chosen.sql.replace(ref(table, ""), ref(instance, ""))
+    column = sql.split(REF_CLOSE)[1].split(" ")[0]
+    return Filter(world.rng.choice(chosen.patterns), sql, column=(table, column))
+
+
+def _figure_filter(world: World, table: str, instance: str, name: str) -> Filter:
+    """Compare a named figure with a number."""
+    figure = next(f for f in world.lexicon.figures[table] if f.words[0] == name)
+    words, sql = comparison(world.rng, AGES if "'now'" in figure.sql else SPANS_IN_DAYS)
+    word = world.rng.choice(figure.words)
+    pattern = _pattern(
+        world, figure.patterns, words, "filter_figure.is", keep=0.7, figure=word, a_figure=with_article(word)
+    )
+    return Filter(pattern, f"{figure.sql} {sql}".replace(ref(table, ""), ref(instance, "")), column=(table, name))
+
+
+def _number_filter(world: World, key: Key, target: str, word: str) -> Filter:
+    """Compare a column with a number."""
+    unit = "euros" if "euro" in world.lexicon.column(*key).comment.lower() else ""
+    words, sql = comparison(world.rng, world.numbers[key], unit=unit)
+    pattern = _pattern(world, world.lexicon.patterns.get(key, ()), words, "filter_number.is", column=word)
+    return Filter(pattern, f"{target} {sql}", column=key)
+
+
+def _date_filter(world: World, key: Key, target: str, word: str) -> Filter:
+    """Take a span of time."""
+    span = date_range(world.rng, *world.days[key])
+    patterns = world.lexicon.patterns.get(key, ())
+    pattern = _pattern(world, patterns, span.words, "filter_date.is", keep=0.85, column=word)
+    return Filter(pattern, span.sql(target), column=key)
+
+
+def _null_filter(world: World, key: Key, target: str, word: str) -> Filter:
+    """Ask for a missing value, or for one that is there."""
+    is_missing = world.rng.random() < 0.62
+    name = "filter_null.missing" if is_missing else "filter_null.known"
+    pattern = world.word(name, noun=NOUN, column=word, a_column=with_article(word))
+    return Filter(pattern, f"{target} IS NULL" if is_missing else f"{target} IS NOT NULL", column=key)
+
+
+def _category_filter(world: World, key: Key, target: str, word: str) -> Filter:
+    """Take a value of a category, leave one out, or take two."""
+    rng = world.rng
+    values, patterns = world.texts[key], world.lexicon.patterns.get(key, ())
+    value = rng.choice(values)
+    draw = rng.random()
+    if draw < 0.1:
+        pattern = world.word("filter_category.is_not", noun=NOUN, column=word, value=value)
+        return Filter(pattern, f"{target} <> {quote(value)}", column=key)
+    if draw < 0.2 and len(values) > 2:
+        other = rng.choice([v for v in values if v != value])
+        both = world.word("filter_category.two_values", value=value, other=other)
+        # The pair is sorted so that the same question has one SQL.
+        pair = ", ".join(sorted((quote(value), quote(other))))
+        pattern = _pattern(world, patterns, both, "filter_category.is_either", column=word, value=both)
+        return Filter(pattern, f"{target} IN ({pair})", column=key)
+    is_adjective = value.islower() and " " not in value
+    if is_adjective and draw < 0.62:
+        pattern = world.word("filter_category.before", noun=NOUN, value=value)
+    else:
+        pattern = _pattern(world, patterns, value, "filter_category.is", keep=0.65, column=word, value=value)
+    return Filter(pattern, f"{target} = {quote(value)}", column=key)
+
+
+def _like_filter(world: World, key: Key, target: str, word: str) -> Filter:
+    """Take a part of a text: its beginning, its end or a word of it."""
+    rng = world.rng
+    value = rng.choice(world.texts[key])
+    tokens = [token for token in value.replace("'", " ").split() if len(token) > 2]
+    kind = rng.choice(("starts", "starts", "contains", "contains", "ends"))
+    if kind == "starts":
+        part = value[: rng.randint(1, 4)].replace("'", "").strip() or "a"
+        sql = f"{target} LIKE '{part}%'"
+    elif kind == "ends" and len(value) > 4:
+        part = value[-rng.randint(2, 4) :].replace("'", "").strip()
+        sql = f"{target} LIKE '%{part}'"
+    else:
+        kind = "contains"
+        part = rng.choice(tokens) if tokens else value.replace("'", "")
+        if rng.random() < 0.3:
+            part = part.lower()
+        sql = f"{target} LIKE '%{part}%'"
+    return Filter(world.word(f"filter_like.{kind}", noun=NOUN, column=word, part=part), sql, column=key)
+
+
+def _pattern(
+    world: World, own: list[str] | tuple[str, ...], words: str, name: str, *, keep: float = 0.6, **slots: Slot
+) -> str:
+    """Choose between the glossary's own ways to speak of a value and the plain ones; returns a pattern for the noun."""
+    if own and world.rng.random() < keep:
+        return f"{NOUN} " + world.rng.choice(own).replace("{}", words)
+    return world.word(name, noun=NOUN, words=words, **slots)

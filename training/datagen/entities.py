@@ -1,0 +1,51 @@
+"""Say which rows of a table are meant: one by its name or number, or those of a kind.
+
+In: a World and a table. Out: an Entity, to be asked about or to restrict the rows that belong to it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from training.datagen.column_filters import condition_filter, own_filter
+from training.datagen.filters import noun_phrase
+from training.datagen.lexicon import Key, ref
+from training.datagen.query import quote
+from training.datagen.world import World
+
+
+class Entity(NamedTuple):
+    """Rows that a question speaks of."""
+
+    words: str
+    sql: str
+    column: Key
+    """What the condition is about."""
+    is_value: bool = False
+    """Whether the words are a bare value, such as a country."""
+
+
+def draw_entity(world: World, table: str, instance: str) -> Entity | None:
+    """Draw a row by its name or number, or a kind of rows; None when the table has none of these."""
+    rng, lexicon = world.rng, world.lexicon
+    label, key = lexicon.labels.get(table), lexicon.key_of(table)
+    names = world.texts.get((table, label), []) if label else []
+    if label and names and rng.random() < 0.55:
+        value = rng.choice(names)
+        said = world.word("entity.named", noun=world.noun(table, plural=False), name=value)
+        return Entity(said, f"{ref(instance, label)} = {quote(value)}", (table, label))
+    is_numbered = (table, key) in lexicon.named_keys and (table, key) in world.numbers
+    if not label and key and is_numbered and rng.random() < 0.5:
+        known = world.numbers[(table, key)]
+        number = rng.randint(int(known[0]), int(known[-1]))
+        said = world.word("entity.numbered", noun=world.noun(table, plural=False), number=number)
+        return Entity(said, f"{ref(instance, key)} = {number}", (table, key))
+    categories = world.categories(table)
+    if not label and categories:
+        column = rng.choice(categories)
+        value = rng.choice(world.texts[(table, column)])
+        return Entity(value, f"{ref(instance, column)} = {quote(value)}", (table, column), is_value=True)
+    found = own_filter(world, table, instance) if rng.random() < 0.7 else condition_filter(world, table, instance)
+    if found is None:
+        return None
+    return Entity(noun_phrase(world.noun(table), [found]), found.sql, found.column or (table, ""))
