@@ -37,6 +37,7 @@ database that the question names. For another database, train another one; a lar
 | time | {minutes:.0f} minutes on {cores} CPU cores beside other work ({speed:,.0f} tokens/s) |
 | held out by the grammar | loss {held_loss:.4f} nats a token; {held_match} of {held_n} replies exactly as generated |
 | commit of the training run | `{train_commit}` |
+| to know | {note} |
 
 ## Accuracy
 
@@ -44,8 +45,8 @@ Measured on the quantised file itself with
 
     {command}
 
-at commit `{commit}` on the {n} public cases of `scripts/demo/questions.jsonl`, which nothing was trained on. Intervals are
-95 % Wilson intervals.
+at commit `{commit}` on the {n} public
+cases of `scripts/demo/questions.jsonl`, which nothing was trained on. Intervals are 95 % Wilson intervals.
 
 | what | right | n | share | interval |
 |---|---|---|---|---|
@@ -61,8 +62,8 @@ Median time of an answer {p50:.0f} ms, 95th percentile {p95:.0f} ms, on 2 CPU co
 
 ## What it cannot do
 
-It knows the shop's schema only. It copies numbers well and names it has not seen badly. It is wrong often enough that an
-answer should be read together with its query and explanation; that is why the product shows both.
+It knows the shop's schema only. It is wrong often enough that an answer should be read together with its query and its
+explanation, which the product always shows; and questions that the database cannot answer are often answered all the same.
 """  # noqa: E501
 
 
@@ -78,6 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the card of the model that ships.")
     for name in ("data", "run", "eval", "gguf"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--note", default="nothing else", help="what a reader must know about this run")
     args = parser.parse_args()
     summary = DatagenSummary.model_validate_json((args.data / "summary.json").read_text())
     config = BaseConfig.model_validate_json((args.run / "config.json").read_text())
@@ -118,6 +120,7 @@ def main() -> None:
         held_match=f"{held.exact_match:.1%}" if held and held.exact_match is not None else "none",
         held_n=held.examples if held else 0,
         train_commit=versions["git_commit"],
+        note=args.note,
         command=metrics.run.command,
         commit=metrics.run.git_commit,
         n=metrics.n_examples,

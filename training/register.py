@@ -45,7 +45,7 @@ def render_modelfile(config: ModelfileConfig) -> str:
         "# QueryForge: a question in, one SQL statement out.",
         "#",
         "#   ollama create queryforge -f modelfiles/Modelfile",
-        '#   ollama run queryforge "How many orders were placed in May 2026?"',
+        '#   ollama run queryforge "How many customers do we have?"',
         f"FROM ./{config.gguf_name}",
         f'TEMPLATE """{OLLAMA_TEMPLATE}"""',
         f'SYSTEM """{config.system}"""',
