@@ -21,6 +21,8 @@ from assistant.types import Cell, ChartSpec, QueryResult, ResultColumn
 
 MAX_BARS = 30
 """Most bars that stay readable; more are left out, and the page says so."""
+MAX_TITLE_CHARS = 28
+"""Longest title of an axis that a phone shows whole."""
 EXACT_IN_BROWSER = 2**53
 """Whole numbers beyond this lose digits in a browser, so they are shown as text."""
 MAX_TABLE_ROWS, TABLE_PX = 12, 420
@@ -125,13 +127,14 @@ def _bars(points: list[tuple[Cell, Cell]], spec: ChartSpec) -> alt.LayerChart:
     number = _number_format(points)
     values = [y for _, y in points if isinstance(y, int | float)]
     names = alt.Axis(labelLimit=220, ticks=False, domain=False, labelPadding=8)
-    # Figures beside the bars say more than an axis; they need room at the end. Bars to both sides keep the axis.
+    # Figures beside the bars say more than an axis; they need room at the end, also on a phone.
+    # Bars to both sides keep the axis.
     has_figures = min(values) >= 0 < max(values)
-    scale = alt.Scale(domainMax=max(values) * 1.25, nice=False) if has_figures else alt.Scale()
+    scale = alt.Scale(domainMax=max(values) * 1.45, nice=False) if has_figures else alt.Scale()
     axis = alt.Axis(labels=not has_figures, grid=not has_figures, ticks=False, domain=False, format="~s", tickCount=5)
     base = alt.Chart(data).encode(
         y=alt.Y("x:N", sort=None, title=None, axis=names),
-        x=alt.X("y:Q", title=spec.y, scale=scale, axis=axis),
+        x=alt.X("y:Q", title=_as_title(spec.y), scale=scale, axis=axis),
         tooltip=[alt.Tooltip("x:N", title=spec.x), alt.Tooltip("y:Q", title=spec.y, format=number)],
     )
     bars = base.mark_bar(cornerRadiusEnd=3, height={"band": 0.72})
@@ -156,7 +159,7 @@ def _line(points: list[tuple[Cell, Cell]], spec: ChartSpec) -> alt.Chart:
     return (
         alt.Chart(data)
         .mark_line(point=len(points) <= 60, strokeWidth=2.5)
-        .encode(x=x, y=alt.Y("y:Q", title=spec.y, axis=alt.Axis(format="~s", tickCount=5)), tooltip=tooltip)
+        .encode(x=x, y=alt.Y("y:Q", title=_as_title(spec.y), axis=alt.Axis(format="~s", tickCount=5)), tooltip=tooltip)
         .properties(height=340)
     )
 
@@ -189,6 +192,11 @@ def _column_configs(result: QueryResult) -> dict[str, Any]:
             has_tiny = any(isinstance(value, float) and 0 < abs(value) < 0.01 for value in values)
             configs[name] = st.column_config.NumberColumn(format="%,.6f" if has_tiny else "%,.2f")
     return configs
+
+
+def _as_title(column: str) -> str:
+    """Shorten the name of a column for an axis: an expression without a name of its own can be long."""
+    return column if len(column) <= MAX_TITLE_CHARS else column[: MAX_TITLE_CHARS - 1] + "…"
 
 
 def _as_name(value: Cell) -> str:

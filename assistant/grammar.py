@@ -27,7 +27,7 @@ from assistant.types import Dialect
 _T = exp.DType
 
 STEPS_PER_TOKEN = 20
-"""Parser steps allowed per token. Queries that answer questions need 1 to 2 (measured on the guard's accepted cases)."""
+"""Parser steps allowed per token; the guard's accepted cases need 1 to 2."""
 
 
 class TooComplex(Exception):
@@ -45,6 +45,10 @@ class _AsWritten(Parser):
         if self._steps > 1000 + STEPS_PER_TOKEN * self._tokens_size:
             raise TooComplex
         super()._advance(times)
+
+    def _warn_unsupported(self) -> None:
+        # sqlglot would log a warning and keep the statement as a text that it has not read.
+        self.raise_error("Not a query")
 
     def _parse_types(self, check_func: bool = False, *args: Any, **kwargs: Any) -> exp.Expr | None:
         # In an expression, `date(x)` and `ARRAY[x]` are never types; trying that first doubles the work per level.

@@ -27,6 +27,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
 from assistant.backends.base import Backend
+from assistant.conversation import relevant_history
 from assistant.database import Database
 from assistant.explain import choose_chart, describe_result, explain_query
 from assistant.guard import check
@@ -160,7 +161,9 @@ def generate_sql(state: AgentState, context: AgentContext) -> tuple[AgentState, 
     """Let the model write a draft, or decline."""
     drafts, rejections = state.get("drafts", ()), state.get("rejections", ())
     attempts = tuple(zip(drafts, rejections, strict=True))
-    prompt = render_prompt(state["question"], state["context"], context.prompt_layout, attempts)
+    question = state["question"]
+    asked = question.model_copy(update={"history": relevant_history(question, context.schema)})
+    prompt = render_prompt(asked, state["context"], context.prompt_layout, attempts)
     write = get_stream_writer()
 
     def show(text: str) -> None:

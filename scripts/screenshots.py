@@ -101,6 +101,7 @@ def tell_story(browser: Browser, url: str, out: Path) -> None:
             page.get_by_test_id("stChatMessage").last.scroll_into_view_if_needed()
             shoot(page, out, f"3-{tab.lower().replace(' ', '-')}")
     ask(page, "Please delete all customers")
+    page.get_by_test_id("stChatMessage").last.scroll_into_view_if_needed()
     shoot(page, out, "4-refusal")
     page.close()
     for name, size, scheme in (("5-dark", DESKTOP, "dark"), ("6-phone", PHONE, "light")):

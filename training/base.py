@@ -157,7 +157,7 @@ def train_base(config: BaseConfig) -> BaseReport:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; give the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training.base", description="Train the small model.")
+    parser = argparse.ArgumentParser(prog="queryforge train", description="Train the small model.")
     parser.add_argument("config", type=Path, help="TOML file, such as training/configs/shop.toml")
     parser.add_argument("--data", type=Path, help="folder with train.jsonl and eval.jsonl")
     parser.add_argument("--out", type=Path, help="run folder; a checkpoint in it is continued")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from assistant.database import Database
 from assistant.errors import DataError
 from assistant.guard import check
-from assistant.prompts import TURN_END, TURN_START, parse_reply, render_prompt
-from assistant.types import Completion, GuardedQuery, QueryResult, Question, SchemaContext, SqlDraft, Turn
+from assistant.prompts import TURN_END, TURN_START, parse_reply, render_prompt, render_rejection
+from assistant.types import Completion, GuardedQuery, Question, Rejection, SchemaContext, SqlDraft, Turn
 from assistant.values import ValueIndex
+from training.datagen.data_copy import DataCopy
 from training.datagen.generate import DatagenSummary, main, read_excluded
 from training.datagen.sampler import Example, Sampler, normalise
 from training.dataset import read_examples
@@ -27,10 +29,21 @@ def draw(database: Path, count: int, *, seed: int = 1, excluded: frozenset[str] 
     return found
 
 
+def draft(sql: str) -> SqlDraft:
+    return SqlDraft(sql=sql, attempt=1, completion=Completion(text=sql, model="test"))
+
+
 @pytest.fixture(scope="module")
 def examples(shop_db_path: Path) -> list[Example]:
     """Some hundred examples of the demo database, drawn without the evaluation questions."""
-    return draw(shop_db_path, 700, excluded=read_excluded(EVALUATION))
+    return draw(shop_db_path, 500, excluded=read_excluded(EVALUATION))
+
+
+@pytest.fixture(scope="module")
+def data(shop_db_path: Path, _open_shop: Database) -> Iterator[DataCopy]:
+    copy = DataCopy(shop_db_path, _open_shop.schema().tables)
+    yield copy
+    copy.close()
 
 
 @pytest.fixture
@@ -40,31 +53,16 @@ def context(shop_db: Database) -> SchemaContext:
 
 
 def test_every_statement_passes_the_guard_and_runs(
-    examples: list[Example], shop_db: Database, context: SchemaContext
+    examples: list[Example], data: DataCopy, context: SchemaContext
 ) -> None:
     statements = {e.reply for e in examples if parse_reply(e.reply).kind == "sql"}
-    assert len(statements) >= 400
-    for sql in sorted(statements):
-        draft = SqlDraft(sql=sql, attempt=1, completion=Completion(text=sql, model="test"))
-        query = check(draft, context, max_rows=1000)
-        assert isinstance(query, GuardedQuery), (sql, query)
-        result = shop_db.run(query, timeout_s=10)
-        assert isinstance(result, QueryResult), (sql, result)
-
-
-def test_few_statements_return_nothing(examples: list[Example], shop_db: Database, context: SchemaContext) -> None:
-    plain = [e.reply for e in examples if e.kind.startswith("spec_")][:150]
-    assert len(plain) == 150
+    assert len(statements) >= 300
     empty = 0
-    for sql in plain:
-        query = check(
-            SqlDraft(sql=sql, attempt=1, completion=Completion(text=sql, model="test")), context, max_rows=1000
-        )
-        assert isinstance(query, GuardedQuery)
-        result = shop_db.run(query, timeout_s=10)
-        assert isinstance(result, QueryResult)
-        empty += all(cell is None for row in result.rows for cell in row)
-    assert empty <= 15
+    for sql in sorted(statements):
+        query = check(draft(sql), context, max_rows=1000)
+        assert isinstance(query, GuardedQuery), (sql, query)
+        empty += all(cell is None for row in data.run(query.sql) for cell in row)
+    assert 0 < empty <= len(statements) / 10
 
 
 def test_the_prompt_is_the_one_that_is_used_in_chat(
@@ -82,16 +80,16 @@ def test_the_prompt_is_the_one_that_is_used_in_chat(
         assert example.messages in (plain, full)
         compared += 1
         with_values += full != plain and example.messages == full
-    assert compared >= 600
-    assert with_values >= 150
+    assert compared >= 400
+    assert with_values >= 100
 
 
 def test_follow_ups_carry_their_history(examples: list[Example]) -> None:
     later = [e for e in examples if e.kind in ("follow_up", "new_subject")]
-    assert len(later) >= 60
+    assert len(later) >= 40
     for example in later:
         roles = [message.role for message in example.messages]
-        assert roles in (["system", *["user", "assistant"] * turns, "user"] for turns in (1, 2))
+        assert roles in (["system", "user", "assistant", "user"], ["system", *["user", "assistant"] * 2, "user"])
         assert parse_reply(example.messages[-2].content).kind == "sql"
         if example.kind == "follow_up":
             assert example.messages[-2].content != example.reply
@@ -101,15 +99,14 @@ def test_follow_ups_carry_their_history(examples: list[Example]) -> None:
 
 def test_repairs_show_the_refused_draft_and_why(examples: list[Example], context: SchemaContext) -> None:
     repairs = [e for e in examples if e.kind == "repair"]
-    assert len(repairs) >= 5
+    assert len(repairs) >= 4
     for example in repairs:
         assert [m.role for m in example.messages] == ["system", "user", "assistant", "user"]
-        draft, reason = example.messages[2].content, example.messages[3].content
-        assert draft != example.reply
-        assert reason.strip()
-        completion = Completion(text=draft, model="test")
-        verdict = check(SqlDraft(sql=draft, attempt=1, completion=completion), context, max_rows=1000)
-        assert not isinstance(verdict, GuardedQuery)
+        refused, reason = example.messages[2].content, example.messages[3].content
+        assert refused != example.reply
+        verdict = check(draft(refused), context, max_rows=1000)
+        assert isinstance(verdict, Rejection)
+        assert reason == render_rejection(verdict)
 
 
 def test_declined_examples_are_read_as_their_kind(examples: list[Example]) -> None:
@@ -140,18 +137,19 @@ def test_no_evaluation_question_is_generated(examples: list[Example]) -> None:
     assert {normalise(e.question) for e in examples} & excluded == set()
 
 
-def test_an_excluded_question_that_would_be_generated_is_left_out(shop_db_path: Path, tmp_path: Path) -> None:
-    usual = draw(shop_db_path, 40)
-    unwanted = [e.question for e in usual if len(e.messages) == 2][:5]
+@pytest.mark.parametrize("is_turn", [False, True], ids=["a question", "a turn of a conversation"])
+def test_an_excluded_question_that_would_be_generated_is_left_out(
+    shop_db_path: Path, tmp_path: Path, is_turn: bool
+) -> None:
+    unwanted = draw(shop_db_path, 1)[0].question
+    asked = {"question": f"  {unwanted.upper()} ?"}
     file = tmp_path / "questions.jsonl"
-    lines = [{"question": f"  {text.upper()} ?", "turns": None} for text in unwanted[:4]]
-    lines.append({"question": "x", "turns": [{"question": unwanted[4]}]})
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    file.write_text(json.dumps({"question": "x", "turns": [asked]} if is_turn else {**asked, "turns": None}) + "\n\n")
     sampler = Sampler(str(shop_db_path), 1, read_excluded(file))
-    asked = {normalise(e.question) for e in sampler.examples(40)}
+    found = {normalise(e.question) for e in sampler.examples(40)}
     sampler.close()
-    assert asked & {normalise(text) for text in unwanted} == set()
-    assert sampler.dropped["evaluation question"] >= 5
+    assert normalise(unwanted) not in found
+    assert sampler.dropped["evaluation question"] >= 1
 
 
 @pytest.mark.parametrize("text", ["{", '{"id": 1}\n', "[1]\n", '{"question": 3}\n'])

@@ -11,6 +11,7 @@ from assistant.database import connect
 from assistant.errors import DatabaseError, DataError, UsageError
 from assistant.guard import check
 from assistant.types import Completion, GuardedQuery, SchemaContext, SqlDraft
+from training.datagen.data_copy import DataCopy
 from training.datagen.sampler import Example, Sampler
 
 WAREHOUSE = """
@@ -86,17 +87,23 @@ def test_names_with_apostrophes_are_quoted(tmp_path: Path) -> None:
     assert all("'Pat O''" in sql for sql in hierarchy)
 
 
+def test_only_verified_statements_are_limited_in_steps(tmp_path: Path) -> None:
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1500000)"
+    copy = DataCopy(make(tmp_path / "any.sqlite", LONELY), ())
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        copy.run(f"{numbers} SELECT COUNT(*) FROM n")
+    assert copy.run("SELECT COUNT(*) FROM ball") == [(100,)]
+    assert copy.connection.execute(f"{numbers} SELECT COUNT(*) FROM n").fetchone() == (1_500_001,)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        copy.run("DELETE FROM ball")
+    copy.close()
+
+
 def test_tables_without_rows_are_told(tmp_path: Path) -> None:
     path = make(tmp_path / "empty.sqlite", "CREATE TABLE a (id INTEGER PRIMARY KEY, name TEXT, made DATE)")
     with pytest.raises(DataError, match="'empty' has no rows") as caught:
         Sampler(str(path), 1)
     assert caught.value.hint
-
-
-def test_one_lonely_value_is_too_little(tmp_path: Path) -> None:
-    path = make(tmp_path / "tiny.sqlite", "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (3)")
-    with pytest.raises(DataError, match="Too few questions"):
-        sample(path, 100_000)
 
 
 def test_a_database_without_tables_is_told(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_second_road_to_a_table_can_be_used_beside_the_first() -> None:
         ("bill JOIN vendor", "no table 'vendor'"),
         ("client JOIN bill", "'client' has no foreign key to 'bill'"),
         ("bill JOIN client ON client.nr = bill.payer_id", "no column 'client.nr'"),
-        ("bill JOIN client ON", "cannot be read"),
+        ("bill JOIN client ON", "names no column"),
     ],
 )
 def test_a_mistake_is_named_with_its_term(sql: str, told: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from assistant.database import Database
 from assistant.prompts import parse_reply
 from training.datagen.asking import ask
+from training.datagen.data_copy import DataCopy
 from training.datagen.declined import clarify, refused, unanswerable
 from training.datagen.filters import Filter, noun_phrase, verb_phrase
 from training.datagen.follow_ups import CHANGES, follow_up
@@ -24,25 +24,25 @@ from training.datagen.world import World, read_world
 
 
 @pytest.fixture(scope="module")
-def data(shop_db_path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(shop_db_path)
-    yield connection
-    connection.close()
+def data(shop_db_path: Path, _open_shop: Database) -> Iterator[DataCopy]:
+    copy = DataCopy(shop_db_path, _open_shop.schema().tables)
+    yield copy
+    copy.close()
 
 
 @pytest.fixture
-def world(_open_shop: Database, data: sqlite3.Connection) -> World:
-    return read_world(build_lexicon(_open_shop.schema()), data, random.Random(7))
+def world(_open_shop: Database, data: DataCopy) -> World:
+    return read_world(build_lexicon(_open_shop.schema()), data.connection, random.Random(7))
 
 
-def test_every_kind_can_be_drawn_and_runs(world: World, data: sqlite3.Connection) -> None:
+def test_every_kind_can_be_drawn_and_runs(world: World, data: DataCopy) -> None:
     assert len(KINDS) >= 20
     for maker, weight in KINDS:
         found = next((asked for _ in range(60) if (asked := maker(world))), None)
         assert found is not None, maker.__name__
         assert weight > 0
         assert found.question.strip()
-        data.execute(found.sql).fetchone()
+        data.run(found.sql)
 
 
 def test_drawing_any_kind_gives_many_kinds(world: World) -> None:
@@ -50,15 +50,15 @@ def test_drawing_any_kind_gives_many_kinds(world: World) -> None:
     assert len(kinds) >= 40
 
 
-def test_every_form_is_drawn_and_runs(world: World, data: sqlite3.Connection) -> None:
+def test_every_form_is_drawn_and_runs(world: World, data: DataCopy) -> None:
     specs = [spec for _ in range(200) if (spec := draw_spec(world))]
     assert {spec.form for spec in specs} == set(FORMS)
     for spec in specs:
         assert ask(world, spec).strip()
-        data.execute(build(world, spec)).fetchone()
+        data.run(build(world, spec))
 
 
-def test_every_change_of_a_conversation_is_made_and_runs(world: World, data: sqlite3.Connection) -> None:
+def test_every_change_of_a_conversation_is_made_and_runs(world: World, data: DataCopy) -> None:
     assert len(CHANGES) >= 10
     made: Counter[str] = Counter()
     for _ in range(150):
@@ -75,7 +75,7 @@ def test_every_change_of_a_conversation_is_made_and_runs(world: World, data: sql
             if changed:
                 made[name] += 1
                 assert changed[1].strip()
-                data.execute(build(world, changed[0])).fetchone()
+                data.run(build(world, changed[0]))
     assert set(made) == set(CHANGES)
 
 

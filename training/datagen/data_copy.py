@@ -37,8 +37,7 @@ class DataCopy:
                 self.connection.execute(f"CREATE INDEX {index} ON {quote_name(table.name)} ({columns})")
         self.connection.execute("ANALYZE")
         self.connection.execute("PRAGMA query_only=ON")
-        self._steps_left = STEP_LIMIT
-        self.connection.set_progress_handler(self._count_steps, _STEPS_BETWEEN_CALLS)
+        self._steps_left = 0
 
     def run(self, sql: str) -> list[tuple[object, ...]]:
         """Run a statement for at most `STEP_LIMIT` steps and return its first rows.
@@ -47,7 +46,12 @@ class DataCopy:
             sqlite3.Error: It failed, or took too long ("interrupted").
         """
         self._steps_left = STEP_LIMIT
-        return self.connection.execute(sql).fetchmany(MAX_ROWS)
+        # Only statements that are verified are limited: reading the values of a large table takes longer.
+        self.connection.set_progress_handler(self._count_steps, _STEPS_BETWEEN_CALLS)
+        try:
+            return self.connection.execute(sql).fetchmany(MAX_ROWS)
+        finally:
+            self.connection.set_progress_handler(None, 0)
 
     def close(self) -> None:
         """Free the memory."""

@@ -151,7 +151,7 @@ def _read_relation(lexicon: Lexicon, sql: str, term: str, patterns: tuple[str, .
     for name in (table, target):
         if all(name != known.name for known in lexicon.schema.tables):
             raise UsageError(f"Glossary term '{term}': there is no table '{name}'.", "Write it as A JOIN B [ON ...].")
-    if re.search(r"\sON\s", sql, re.IGNORECASE):
+    if re.search(r"\sON\b", sql, re.IGNORECASE):
         condition = join.args["on"]
         _tables_used(lexicon, condition, term)
         relation = _road(lexicon, table, target, condition, term, patterns)

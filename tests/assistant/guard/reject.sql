@@ -252,6 +252,13 @@ SELECT (DELETE FROM customer)
 -- rule: syntax
 
 -- dialect: postgres
+WITH x AS (CALL do_something()) SELECT * FROM x
+-- rule: syntax
+
+WITH x AS (CREATE TABLE z AS SELECT 1 PARTITION x) SELECT * FROM x
+-- rule: syntax
+
+-- dialect: postgres
 WITH d AS (DELETE FROM customer RETURNING *) SELECT count(*) FROM d
 -- rule: read-only
 
