@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from assistant.errors import DatabaseError, DataError, UsageError
 from assistant.guard import check
 from assistant.types import Completion, GuardedQuery, SchemaContext, SqlDraft
 from training.datagen.data_copy import DataCopy
+from training.datagen.glossary import build_lexicon
+from training.datagen.kinds.hierarchy import hierarchy
 from training.datagen.sampler import Example, Sampler
+from training.datagen.world import read_world
 
 WAREHOUSE = """
 CREATE TABLE site (site_no INTEGER, code TEXT, title TEXT, opened DATE, PRIMARY KEY (site_no, code));
@@ -81,10 +85,29 @@ def test_a_composite_key_is_joined_by_all_its_columns(tmp_path: Path) -> None:
 
 
 def test_names_with_apostrophes_are_quoted(tmp_path: Path) -> None:
-    examples, _ = sample(make(tmp_path / "w.sqlite", WAREHOUSE), 400)
-    hierarchy = [e.reply for e in examples if e.kind.startswith("self_") and "Pat" in e.reply]
-    assert hierarchy
-    assert all("'Pat O''" in sql for sql in hierarchy)
+    path = make(tmp_path / "w.sqlite", WAREHOUSE)
+    database = connect(str(path))
+    lexicon = build_lexicon(database.schema())
+    database.close()
+    connection = sqlite3.connect(path)
+    world = read_world(lexicon, connection, random.Random(1))
+    asked = [found for _ in range(200) if (found := hierarchy(world))]
+    assert len({found.kind for found in asked}) >= 10
+    named = [found.sql for found in asked if "Pat" in found.sql]
+    assert len(named) >= 20
+    for sql in named:
+        assert "'Pat O''" in sql
+        connection.execute(sql).fetchone()
+    connection.close()
+
+
+def test_statements_that_the_guard_refuses_are_dropped(tmp_path: Path) -> None:
+    path = make(tmp_path / "w.sqlite", WAREHOUSE)
+    glossary = '[[term]]\nterm = "luck"\nmeaning = "m"\nsql = "SUM(shelf.width + length(randomblob(1)))"\n'
+    path.with_suffix(".glossary.toml").write_text(glossary)
+    examples, sampler = sample(path, 200)
+    assert [reason for reason in sampler.dropped if reason.startswith("guard: ")]
+    assert not [e.reply for e in examples if "randomblob" in e.reply.lower()]
 
 
 def test_only_verified_statements_are_limited_in_steps(tmp_path: Path) -> None:
