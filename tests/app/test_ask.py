@@ -220,6 +220,8 @@ def test_ctrl_c_at_the_prompt_drops_the_line_and_stays(script: Script) -> None:
     terminal = Terminal()
     terminal.wait_for("? ")
     terminal.type("half a quest")
+    terminal.wait_for("half a quest")
+    time.sleep(0.5)  # a signal that meets readline at work on a letter waits for the next one
     terminal.interrupt()
     terminal.wait_for("? ")
     terminal.type("\\q\n")
