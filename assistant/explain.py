@@ -356,7 +356,8 @@ def _describe_series(labels: Sequence[str], result: QueryResult, period: int, fi
 
     low = min(measured, key=lambda row: _figure(row[figure]))
     high = max(measured, key=lambda row: _figure(row[figure]))
-    noun = _row_noun(labels[period])
+    # "month of order date" is counted as months.
+    noun = _row_noun(labels[period].partition(" of ")[0])
     start = f"The figures run over {counted(len(result.rows), noun)}, from {at(rows[0])} to {at(rows[-1])}."
     if result.is_truncated:
         start = f"These are the first {counted(len(result.rows), noun)}; there are more."

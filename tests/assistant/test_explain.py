@@ -473,3 +473,9 @@ def test_every_kind_of_query_gets_some_explanation_and_description(shop_db: Data
     assert text.endswith(".")
     assert explanation.endswith(".")
     assert "SELECT" not in explanation
+
+
+def test_periods_of_a_date_column_are_counted_as_periods(shop_db: Database) -> None:
+    sql = "SELECT strftime('%Y', order_date), COUNT(*) FROM sales_order GROUP BY strftime('%Y', order_date)"
+    text, _ = ask(shop_db, "Orders by year", sql)
+    assert text.startswith("The figures run over 5 years, from 2022 (")
