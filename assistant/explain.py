@@ -56,6 +56,19 @@ def is_grounded(text: str, result: QueryResult) -> bool:
     return all(number in known for number in numbers_in(text))
 
 
+def label_columns(query: GuardedQuery, result: QueryResult) -> QueryResult:
+    """Give columns that are headed by an expression, such as `SUM(a * b)`, a heading in words; others keep theirs."""
+    labels = _labels(query, _parse(query), result)
+    taken = {column.name for column in result.columns}
+    columns = []
+    for column, label in zip(result.columns, labels, strict=True):
+        if not _PLAIN_NAME.fullmatch(column.name) and label and label not in taken:
+            taken.add(label)
+            column = column.model_copy(update={"name": label})
+        columns.append(column)
+    return result.model_copy(update={"columns": tuple(columns)})
+
+
 def describe_result(question: Question, query: GuardedQuery, result: QueryResult) -> str:
     """Say in a sentence or two what a query found.
 

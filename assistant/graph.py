@@ -29,7 +29,7 @@ from langgraph.runtime import Runtime
 from assistant.backends.base import Backend
 from assistant.conversation import relevant_history
 from assistant.database import Database
-from assistant.explain import choose_chart, describe_result, explain_query
+from assistant.explain import choose_chart, describe_result, explain_query, label_columns
 from assistant.guard import check
 from assistant.prompts import parse_reply, render_prompt
 from assistant.schema import link_schema as choose_tables
@@ -205,6 +205,7 @@ def write_answer(state: AgentState, context: AgentContext) -> tuple[AgentState, 
     if query is not None and result is not None:
         status: Status = "answered"
         text = describe_result(question, query, result)
+        result = label_columns(query, result)
         explanation, chart = explain_query(query, context.schema), choose_chart(result)
     else:
         status, text = _decline(state["reply"], rejections, context.warnings)

@@ -251,7 +251,7 @@ class ResultColumn(Record):
     """Name and kind of a result column."""
 
     name: str
-    """Name as the database returned it."""
+    """Name as the database returned it; in an Answer, words where that was a bare expression."""
     kind: ColumnKind
     """What its values are."""
 

@@ -7,7 +7,14 @@ import re
 import pytest
 
 from assistant.database import Database
-from assistant.explain import choose_chart, describe_result, explain_query, is_grounded, numbers_in
+from assistant.explain import (
+    choose_chart,
+    describe_result,
+    explain_query,
+    is_grounded,
+    label_columns,
+    numbers_in,
+)
 from assistant.types import (
     Cell,
     ChartSpec,
@@ -479,3 +486,18 @@ def test_periods_of_a_date_column_are_counted_as_periods(shop_db: Database) -> N
     sql = "SELECT strftime('%Y', order_date), COUNT(*) FROM sales_order GROUP BY strftime('%Y', order_date)"
     text, _ = ask(shop_db, "Orders by year", sql)
     assert text.startswith("The figures run over 5 years, from 2022 (")
+
+
+def test_a_bare_expression_gets_a_heading_in_words_and_a_name_stays() -> None:
+    sql = "SELECT status, COUNT(*), SUM(quantity) FROM order_line GROUP BY status"
+    columns: dict[str, ColumnKind] = {"status": "text", "COUNT(*)": "integer", "SUM(quantity)": "integer"}
+    labelled = label_columns(query_of(sql), result_of(columns, ("open", 3, 7)))
+    assert [column.name for column in labelled.columns] == ["status", "number of order lines", "total quantity"]
+    assert labelled.rows == (("open", 3, 7),)
+
+
+def test_two_columns_never_get_one_heading() -> None:
+    sql = "SELECT COUNT(*), COUNT(*) FROM customer"
+    result = result_of({"COUNT(*)": "integer", "COUNT(*) ": "integer"}, (3, 3))
+    names = [column.name for column in label_columns(query_of(sql), result).columns]
+    assert len(set(names)) == 2
