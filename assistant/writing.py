@@ -16,7 +16,7 @@ from assistant.words import split_name, word_set
 _WORDS_FOR = {"avg": "average", "num": "number", "cnt": "count", "qty": "quantity", "amt": "amount", "pct": "percent"}
 _WORDS_FOR |= {"dateofbirth": "date of birth", "n": "number", "min": "lowest", "max": "highest", "yr": "year"}
 _UNCOUNTED = word_set("key id ids no nr number code zip postcode year phone")
-_SAME_IN_PLURAL = word_set("revenue sales turnover stock news data information staff money time series")
+_SAME_IN_PLURAL = word_set("revenue sales turnover stock news data information staff people money time series")
 _IRREGULAR = {"person": "people", "man": "men", "woman": "women", "child": "children", "quantity": "quantities"}
 _MONTHS: tuple[str, ...] = (
     *("January", "February", "March", "April", "May", "June"),

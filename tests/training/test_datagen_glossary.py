@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from assistant import writing
 from assistant.errors import UsageError
 from assistant.types import Column, DatabaseSchema, ForeignKey, GlossaryEntry, Table
-from training.datagen.english import humanise, in_words, pluralise, with_article, year_in_words
+from training.datagen.english import in_words, with_article, year_in_words
 from training.datagen.glossary import build_lexicon
 from training.datagen.lexicon import Lexicon, ref
 from training.datagen.query import Query, aliases
@@ -133,12 +134,12 @@ def test_aliases_are_unique_and_no_keywords() -> None:
     ],
 )
 def test_plurals(noun: str, plural: str) -> None:
-    assert pluralise(noun) == plural
+    assert writing.plural(noun) == plural
 
 
 def test_numbers_names_and_articles_in_words() -> None:
     assert in_words(5250) == "five thousand two hundred fifty"
     assert in_words(42) == "forty-two"
     assert year_in_words(2024) == "twenty twenty-four"
-    assert humanise("salesOrder_key") == "sales order key"
+    assert writing.humanise("salesOrder_key") == "sales order key"
     assert [with_article("order"), with_article("client")] == ["an order", "a client"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from training.datagen.english import pluralise
+from assistant.writing import plural
 from training.datagen.filters import noun_phrase, verb_phrase
 from training.datagen.lexicon import Measure
 from training.datagen.phrases import say_number
@@ -42,7 +42,7 @@ def _remark(world: World, spec: Spec) -> str:
         if not spec.is_open and rng.random() >= (0.09 if spec.measure is None else 0.1):
             return ""
         if is_waived:
-            return world.word("remark.waived", value=value, rows=many, column=word, columns=pluralise(word))
+            return world.word("remark.waived", value=value, rows=many, column=word, columns=plural(word))
         return world.word("remark.kept", value=value, rows=many)
     return ""
 
@@ -148,7 +148,7 @@ def _ask_group(world: World, spec: Spec, figure: str, said: str) -> str:
         is_falling = spec.is_sorted and spec.descending
         names += ["ask_group.each", "ask_group.falling" if is_falling else "ask_group.how_high"]
     tail = f" {said}" if said else ""
-    return world.word(*names, figure=figure, by=by, tail=tail, order=order, group=group, groups=pluralise(group))
+    return world.word(*names, figure=figure, by=by, tail=tail, order=order, group=group, groups=plural(group))
 
 
 def _ask_top_count(world: World, spec: Spec, noun: str) -> str:
@@ -158,7 +158,7 @@ def _ask_top_count(world: World, spec: Spec, noun: str) -> str:
     if spec.limit == 1:
         return world.word("ask_top.one_count", group=group, most=most, rows=noun)
     top = world.word("ask_top.top" if spec.descending else "ask_top.bottom")
-    return world.word("ask_top.count", top=top, number=number, groups=pluralise(group), most=most, rows=noun)
+    return world.word("ask_top.count", top=top, number=number, groups=plural(group), most=most, rows=noun)
 
 
 def _ask_top_measure(world: World, spec: Spec) -> str:
@@ -170,7 +170,7 @@ def _ask_top_measure(world: World, spec: Spec) -> str:
         return world.word("ask_top.one_measure", group=group, high=high, figure=spec.word, tail=tail)
     top = world.word("ask_top.top" if spec.descending else "ask_top.bottom")
     best = world.word("ask_top.best" if spec.descending else "ask_top.worst")
-    groups = pluralise(group)
+    groups = plural(group)
     return world.word(
         "ask_top.measure", top=top, best=best, number=number, groups=groups, high=high, figure=spec.word, tail=tail
     )

@@ -1,4 +1,4 @@
-"""Regular English: plurals, articles, numbers in words, names of months.
+"""Regular English: articles, numbers in words, names of months. Plurals are those of `assistant.writing`.
 
 In: a word or a number. Out: text. Knows no schema; whoever writes the wordings in another language replaces this file
 too.
@@ -6,7 +6,6 @@ too.
 
 from __future__ import annotations
 
-import re
 from datetime import date
 
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
@@ -15,30 +14,6 @@ ORDINALS = ("first", "second", "third", "fourth")
 _ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
          "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")  # fmt: skip
 _TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_ALREADY_PLURAL = frozenset({"people", "data", "news", "staff"})
-
-
-def humanise(name: str) -> str:
-    """Turn `sales_order`, `salesOrder` or `SALES-ORDER` into "sales order"."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return re.sub(r"[_\-\s]+", " ", spaced).strip().lower()
-
-
-def pluralise(noun: str) -> str:
-    """Give the regular English plural of the last word; words that are plural already stay."""
-    head, _, last = noun.rpartition(" ")
-    lower = last.lower()
-    if lower in _ALREADY_PLURAL:
-        plural = last
-    elif lower.endswith(("s", "x", "z", "ch", "sh")):
-        plural = last + "es"
-    elif lower.endswith("y") and lower[-2:-1] not in set("aeiou"):
-        plural = last[:-1] + "ies"
-    elif lower == "person":
-        plural = "people"
-    else:
-        plural = last + "s"
-    return f"{head} {plural}".strip()
 
 
 def with_article(noun: str) -> str:

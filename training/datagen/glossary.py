@@ -14,7 +14,8 @@ from sqlglot.errors import SqlglotError
 
 from assistant.errors import UsageError
 from assistant.types import DatabaseSchema, Table
-from training.datagen.english import humanise
+from assistant.words import split_name
+from assistant.writing import humanise
 from training.datagen.lexicon import Condition, Figure, Lexicon, Measure, Relation, ref
 
 PLAIN_RELATION = ("of {}", "for {}", "belonging to {}")
@@ -49,7 +50,7 @@ def build_lexicon(schema: DatabaseSchema) -> Lexicon:
 def _label(table: Table) -> str | None:
     """Choose the column that a list shows: a name or title, else nothing (then the key is shown)."""
     texts = [column.name for column in table.columns if column.kind == "text"]
-    own = humanise(table.name).replace(" ", "_")
+    own = "_".join(split_name(table.name))
     for wanted in (f"{own}_name", "full_name", "name", "title", f"{own}name"):
         for name in texts:
             if name.lower() == wanted:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 
-from training.datagen.english import pluralise
+from assistant import writing
 from training.datagen.lexicon import Key, Lexicon, Relation, ref
 from training.datagen.patterns import Slot, choose, say
 
@@ -160,7 +160,7 @@ class World:
         """Draw a noun for the rows of a table, the usual one most often."""
         nouns = self.lexicon.nouns[table]
         noun = self.rng.choices(nouns, [2 * len(nouns) + 2] + [1] * (len(nouns) - 1))[0]
-        return pluralise(noun) if plural else noun
+        return writing.plural(noun) if plural else noun
 
     def join_words(self, words: list[str]) -> str:
         """Join words as people do: "a, b and c", "a + b", "a, b, c"."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from assistant.writing import plural
 from training.datagen.dimensions import draw_dimension
-from training.datagen.english import pluralise
 from training.datagen.filters import noun_phrase, restrict
 from training.datagen.lexicon import ref
 from training.datagen.measures import measure_base, measure_filters, measure_query
@@ -70,7 +70,7 @@ def _having_measure(world: World) -> Asked | None:
     words, sql = comparison(world.rng, AMOUNTS, unit="euros")
     query.select.append(measure.sql)
     query.having = [f"{measure.sql} {sql}"]
-    figure, groups, tail = world.rng.choice(measure.words), pluralise(chosen.words), " ".join(["", *said])
+    figure, groups, tail = world.rng.choice(measure.words), plural(chosen.words), " ".join(["", *said])
     text = world.word("having_measure.ask", group=chosen.words, groups=groups, figure=figure, words=words, tail=tail)
     return Asked("having_measure", text, query.sql())
 
@@ -91,7 +91,7 @@ def _having_count(world: World) -> Asked | None:
     if world.rng.random() < 0.65:
         query.select.append("COUNT(*)")
         name = "having_count.with_number"
-    text = world.word(name, group=chosen.words, groups=pluralise(chosen.words), words=words, rows=noun)
+    text = world.word(name, group=chosen.words, groups=plural(chosen.words), words=words, rows=noun)
     return Asked("having_count", text, query.sql())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.datagen.english import pluralise
+from assistant.writing import plural
 from training.datagen.query import Asked, aliases, quote
 from training.datagen.world import World
 
@@ -26,7 +26,7 @@ def hierarchy(world: World) -> Asked | None:
     up = f"{table} {a} JOIN {table} m ON m.{key} = {a}.{column}"
     options: list[_Option] = []
     for kind, sql in _statements(table, a, column, label, key, quote(name)).items():
-        text = world.word(f"hierarchy.{kind}", role=role, roles=pluralise(role), name=name, row=row, rows=rows)
+        text = world.word(f"hierarchy.{kind}", role=role, roles=plural(role), name=name, row=row, rows=rows)
         options.append((kind, text, sql))
     figures = world.figures(table)
     for figure in [*figures, *world.dates(table)]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from assistant.writing import plural
 from training.datagen.dimensions import draw_dimension
-from training.datagen.english import pluralise
 from training.datagen.filters import noun_phrase, restrict
 from training.datagen.lexicon import ref
 from training.datagen.query import Asked, Query
@@ -26,10 +26,10 @@ def distinct(world: World) -> Asked | None:
     query = restrict(Query(world.lexicon, table), filters)
     if rng.random() < 0.5:
         query.select = [f"COUNT(DISTINCT {ref(table, column)})"]
-        text = world.word("distinct.count", values=pluralise(word), rows=rows)
+        text = world.word("distinct.count", values=plural(word), rows=rows)
     else:
         query.select, query.is_distinct = [ref(table, column)], True
-        text = world.word("distinct.list", value=word, values=pluralise(word), rows=rows)
+        text = world.word("distinct.list", value=word, values=plural(word), rows=rows)
     return Asked("distinct", text, query.sql())
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from assistant.writing import plural
 from training.datagen.column_filters import condition_filter, own_filter
 from training.datagen.dimensions import draw_dimension
-from training.datagen.english import pluralise
 from training.datagen.filters import noun_phrase, restrict
 from training.datagen.lexicon import ref
 from training.datagen.measures import measure_base, measure_filters, measure_query
@@ -95,7 +95,7 @@ def average_per_parent(world: World) -> Asked | None:
     relation = rng.choice([r for r in world.lexicon.relations[table] if len(r.child_columns) == 1])
     filters = [f for f in draw_few(world, table, (65, 35)) if not f.path and not f.needs_alias]
     rows, parent = noun_phrase(world.noun(table), filters), world.noun(relation.target, plural=False)
-    parents = pluralise(parent)
+    parents = plural(parent)
     query = restrict(Query(world.lexicon, table), filters)
     if rng.random() < 0.6:
         query.select = [f"1.0 * COUNT(*) / COUNT(DISTINCT {ref(table, relation.child_columns[0])})"]
