@@ -3,8 +3,9 @@
     queryforge bench ask        warm answers              beside a fresh process for each question
     queryforge bench guard      statements checked        beside merely parsing them
     queryforge bench compare    results compared          beside merely sorting both
+    queryforge bench judge      1,000 predictions judged  beside one process that runs every query
 
-In: the demo database for `ask` and `guard`, nothing for `compare`. Out: a small table with ratios on stdout. Times are
+In: the demo database for `ask` and `guard`, nothing for the others. Out: a small table with ratios on stdout. Times are
 those of this machine; only ratios are worth comparing between machines. Judges no answer.
 """
 
@@ -15,10 +16,12 @@ import random
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import get_args
 
 import sqlglot
@@ -29,8 +32,14 @@ from assistant.errors import BackendError, DataError
 from assistant.guard import check
 from assistant.settings import BackendChoice, Settings
 from assistant.types import Cell, Completion, QueryResult, Rejection, ResultColumn, SchemaContext, SqlDraft
+from evaluation.bench_judge import make_pairs
 from evaluation.compare import same_result
-from evaluation.metrics import percentile
+from evaluation.examples import Ask
+from evaluation.execution import Executor
+from evaluation.panel import Panel
+from evaluation.rates import percentile
+from evaluation.records import Prediction
+from evaluation.scoring import MAX_JUDGED_ROWS, JudgeConfig
 
 QUESTIONS = (
     "How many addresses do we have in Vienna?",
@@ -76,15 +85,17 @@ def main(argv: Sequence[str]) -> int:
     """Measure one thing; return the exit code."""
     arguments = build_parser().parse_args(argv)
     flags: dict[str, object] = {}
-    if arguments.what != "compare":
+    if arguments.what in ("ask", "guard"):
         flags = {"database_url": arguments.database_url}
     if arguments.what == "ask":
         flags |= {"backend": arguments.backend, "model_path": arguments.model_path}
         table = bench_ask(Settings.load(flags), rounds=arguments.rounds, cold=arguments.cold)
     elif arguments.what == "guard":
         table = bench_guard(Settings.load(flags), rounds=arguments.rounds)
-    else:
+    elif arguments.what == "compare":
         table = bench_compare(rounds=arguments.rounds)
+    else:
+        table = bench_judge(rounds=arguments.rounds)
     print(table)  # noqa: T201
     return 0
 
@@ -96,7 +107,8 @@ def build_parser() -> argparse.ArgumentParser:
     ask = parts.add_parser("ask", help="warm answers, beside a fresh process for each question")
     guard = parts.add_parser("guard", help="checking statements, beside merely parsing them")
     compare = parts.add_parser("compare", help="comparing results, beside merely sorting both")
-    for part, rounds in ((ask, 2), (guard, 50), (compare, 5)):
+    judge = parts.add_parser("judge", help="predictions judged, beside one process that runs every query")
+    for part, rounds in ((ask, 2), (guard, 50), (compare, 5), (judge, 3)):
         part.add_argument("--rounds", type=int, default=rounds, metavar="N", help=f"repetitions (default {rounds})")
     for part in (ask, guard):
         part.add_argument("--db", dest="database_url", metavar="URL", help=_describe("database_url"))
@@ -162,6 +174,55 @@ def bench_compare(*, rounds: int = 5, shapes: Sequence[tuple[int, int]] = RESULT
         name = f"compare: {rows:,} rows, {columns} columns"
         tables.append(_render(name, [("same_result", verdicts), ("sort both as text", sorts)]))
     return "\n\n".join(tables)
+
+
+def bench_judge(*, rounds: int = 3) -> str:
+    """Time the judging of 1,000 predictions, then running all their SQL one after another.
+
+    The alternative runs gold and prediction of each pair anew and compares them, in one process; its connections and
+    schemas are ready before the clock starts, while the starting of processes counts as ours.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        urls, pairs = make_pairs(folder)
+        first, later, again, plain = [], [], [], []
+        executors = {db: Executor(url, timeout_s=60, max_rows=MAX_JUDGED_ROWS) for db, url in urls.items()}
+        for number in range(rounds):
+            configs = _judge_configs(urls, folder / f"first{number}.sqlite")
+            first.append(_time_ms(partial(_judge_pairs, configs, pairs)))
+            again.append(_time_ms(partial(_judge_pairs, configs, pairs)))
+            configs = _judge_configs(urls, folder / f"later{number}.sqlite")
+            with Panel(n_asks=len(pairs)) as panel:
+                panel.prepare(configs, [ask for ask, _ in pairs])
+            later.append(_time_ms(partial(_judge_pairs, configs, pairs)))
+            plain.append(_time_ms(partial(_run_pairs, executors, pairs)))
+        for executor in executors.values():
+            executor.close()
+    measured = [
+        ("gold results kept", later),
+        ("nothing kept yet", first),
+        ("all results kept", again),
+        ("one process, every query", plain),
+    ]
+    return _render(f"judge: {len(pairs):,} predictions, {len(urls)} databases", measured)
+
+
+def _judge_configs(urls: Mapping[str, str], cache_path: Path) -> dict[str, JudgeConfig]:
+    return {db: JudgeConfig(db_id=db, url=url, timeout_s=60, cache_path=cache_path) for db, url in urls.items()}
+
+
+def _judge_pairs(configs: Mapping[str, JudgeConfig], pairs: Sequence[tuple[Ask, Prediction]]) -> None:
+    with Panel(n_asks=len(pairs)) as panel:
+        panel.score(configs, pairs)
+
+
+def _run_pairs(executors: Mapping[str, Executor], pairs: Sequence[tuple[Ask, Prediction]]) -> None:
+    for ask, prediction in pairs:
+        executor = executors[ask.example.db_id]
+        gold, predicted = executor.run(ask.gold_sql or ""), executor.run(prediction.sql)
+        if isinstance(gold, Rejection) or isinstance(predicted, Rejection):
+            raise DataError(f"The SQL of '{ask.name}' is rejected.", "This benchmark is broken: report it.")
+        same_result(gold.result, predicted.result, gold.is_ordered)
 
 
 def make_results(rows: int, columns: int, *, seed: int = 1) -> tuple[QueryResult, QueryResult]:

@@ -4,26 +4,30 @@ In: the result of the gold SQL, the result of the predicted SQL, and whether the
 with its reason in words. Runs nothing, reads no SQL.
 
 Two results are the same when the columns of one can be put in an order that makes both the same bag of rows: duplicates
-count, column names do not, the order of rows only where asked. When two values are equal is decided in
-`evaluation.cells`. Columns are matched by what they hold; only columns that hold the same are tried in several places,
-and each choice is checked on the rows at once, so a wrong one is left early.
+count, column names do not, the order of rows only where asked. When two values are the same is decided in
+`evaluation.comparing.cells`, and the columns are found in `evaluation.comparing.matching`.
+
+Most results that are the same are so to the last digit, and those are told without a look at any value. Only when that
+fails are values read and compared with a tolerance; the second look alone would give the same verdicts.
 
 A result that was cut is never correct: what was cut off cannot be judged.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Sequence
+from typing import Literal
 
 from assistant.types import QueryResult, Record
-from evaluation.cells import Alignment, Profile, hold_the_same
+from evaluation.comparing.cells import Column
+from evaluation.comparing.close_search import CloseSearch
+from evaluation.comparing.matching import Matching, Table
 
-MAX_TRIALS = 2000
-"""Most column choices that are tried; results that need more are counted as different."""
+Columns = Sequence[tuple[Hashable, ...]]
+"""The cells of a result by column."""
 
-MAX_PAIRING_ROWS = 400
-"""Most rows of near-equal numbers that are paired exactly; beyond, they are paired in order."""
+Outcome = Literal["same", "different", "given up"]
+"""What a search for the columns came to; given up at a limit of `evaluation.comparing.matching`."""
 
 
 class Verdict(Record):
@@ -37,33 +41,59 @@ class Verdict(Record):
     """What differs first, in words."""
 
 
-def same_result(gold: QueryResult, predicted: QueryResult, *, is_ordered: bool) -> Verdict:
+def same_result(
+    gold: QueryResult, predicted: QueryResult, is_ordered: bool, *, tie_groups: Sequence[int] | None = None
+) -> Verdict:
     """Judge a predicted result against the gold result.
 
     Args:
         gold: Result of the gold SQL.
         predicted: Result of the predicted SQL.
-        is_ordered: Whether the rows have to come in the same order. Rows that tie in the gold's sort order have to be
-            in its order too, since a result does not say what it was sorted by.
+        is_ordered: Whether the rows have to come in the same order.
+        tie_groups: With `is_ordered`, one number per gold row: neighbouring rows with the same number tie in the gold's
+            sort order, so that their order among themselves does not count. Without it, every row has a place.
+
+    Raises:
+        ValueError: `tie_groups` are given without `is_ordered`, or are not those of the gold rows.
     """
+    if tie_groups is not None:
+        _check_tie_groups(tie_groups, len(gold.rows), is_ordered=is_ordered)
     if gold.is_truncated or predicted.is_truncated:
         return _wrong(f"The {'gold' if gold.is_truncated else 'predicted'} result was cut at its row limit.")
-    missing = len(gold.columns) - len(predicted.columns)
-    if missing > 0:
+    extra = len(predicted.columns) - len(gold.columns)
+    if extra < 0:
         return _wrong(f"{_count(len(predicted.columns), 'column')} instead of {len(gold.columns)}.")
     if len(gold.rows) != len(predicted.rows):
         return _wrong(f"{_count(len(predicted.rows), 'row')} instead of {len(gold.rows)}.")
-    search = _Search(gold, predicted, is_ordered=is_ordered)
-    failure = search.run()
-    if failure:
-        return _wrong(failure)
-    if missing < 0:
-        return Verdict(
-            is_correct=False,
-            is_correct_with_extra_columns=True,
-            reason=f"Same rows, and {_count(-missing, 'column')} too many.",
-        )
-    return Verdict(is_correct=True, is_correct_with_extra_columns=True, reason="Same rows.")
+    marks = _mark_rows(len(gold.rows), tie_groups, is_ordered=is_ordered)
+    if gold.rows == predicted.rows and not extra:
+        return Verdict(is_correct=True, is_correct_with_extra_columns=True, reason="Same rows.")
+    columns, predicted_columns = _transpose(gold), _transpose(predicted)
+    exactly = match_exactly(columns, predicted_columns, marks)
+    if exactly != "same":
+        names = [column.name for column in gold.columns]
+        failure = match_closely(columns, predicted_columns, marks, names=names, exactly=exactly)
+        if failure:
+            return _wrong(failure)
+    reason = f"Same rows, and {_count(extra, 'column')} too many." if extra else "Same rows."
+    return Verdict(is_correct=not extra, is_correct_with_extra_columns=True, reason=reason)
+
+
+def _check_tie_groups(tie_groups: Sequence[int], rows: int, *, is_ordered: bool) -> None:
+    if not is_ordered:
+        raise ValueError("tie_groups mean something only where the order of rows counts.")
+    if len(tie_groups) != rows:
+        raise ValueError(f"{_count(len(tie_groups), 'tie group')} for {_count(rows, 'gold row')}.")
+    starts = sum(1 for i, group in enumerate(tie_groups) if i == 0 or tie_groups[i - 1] != group)
+    if starts != len(set(tie_groups)):
+        raise ValueError("Rows of one tie group have to be neighbours.")
+
+
+def _mark_rows(rows: int, tie_groups: Sequence[int] | None, *, is_ordered: bool) -> Sequence[int]:
+    """Mark rows by place: only rows with the same mark may be paired."""
+    if not is_ordered:
+        return [0] * rows
+    return range(rows) if tie_groups is None else tie_groups
 
 
 def _wrong(reason: str) -> Verdict:
@@ -74,158 +104,54 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-class _Search:
-    """The search for a predicted column for each gold column. Used once."""
+def match_exactly(gold: Columns, predicted: Columns, marks: Sequence[int]) -> Outcome:
+    """Compare the columns of two results by Python's `==`: what it finds the same is so by all rules.
 
-    def __init__(self, gold: QueryResult, predicted: QueryResult, *, is_ordered: bool) -> None:
-        self.gold = gold
-        self.is_ordered = is_ordered
-        self.gold_columns = [Profile([row[i] for row in gold.rows]) for i in range(len(gold.columns))]
-        self.columns = [Profile([row[i] for row in predicted.rows]) for i in range(len(predicted.columns))]
-        self.alignments: dict[tuple[int, int], Alignment] = {}
-        self.trials = 0
+    Args:
+        gold: Columns of the gold result.
+        predicted: Columns of the predicted result; as many rows, and at least as many columns.
+        marks: One per row; only rows with the same mark may be paired.
 
-    def run(self) -> str:
-        """Look for a matching; give what is wrong in words, empty when there is one."""
-        places = [self._places(i, is_ordered=False) for i in range(len(self.gold_columns))]
-        for i, found in enumerate(places):
-            if not found:
-                return f"No column of the prediction holds the values of gold column {i + 1}, '{self._name(i)}'."
-        if self.is_ordered:
-            in_order = [self._places(i, is_ordered=True) for i in range(len(self.gold_columns))]
-            # Columns that agree row by row need no check of the rows: any matching of columns will do.
-            if _pair_all(len(in_order), len(self.columns), lambda i, j: j in in_order[i]):
-                return ""
-            same = "The rows are the same, in another order."
-            return same if self._match_rows(places) else "The columns hold the same values, the rows do not."
-        if self._match_rows(places):
-            return ""
-        if self.trials > MAX_TRIALS:
-            return f"No match found among {MAX_TRIALS} ways to pair columns that hold the same values."
-        return "The columns hold the same values, the rows do not."
-
-    def _name(self, column: int) -> str:
-        return self.gold.columns[column].name
-
-    def _places(self, column: int, *, is_ordered: bool) -> list[int]:
-        """List the predicted columns that hold what a gold column holds, the one in the same place first."""
-        gold = self.gold_columns[column]
-        fits = [j for j, other in enumerate(self.columns) if hold_the_same(gold, other, is_ordered=is_ordered)]
-        return sorted(fits, key=lambda j: (j != column, j))
-
-    def _match_rows(self, places: Sequence[Sequence[int]]) -> bool:
-        # Few choices first, then many values first: both leave a wrong way early.
-        order = sorted(range(len(places)), key=lambda i: (len(places[i]), -len(set(self.gold_columns[i].values))))
-        start = [0] * len(self.gold.rows)
-        return self._extend(order, places, {}, start, start)
-
-    def _extend(
-        self,
-        order: Sequence[int],
-        places: Sequence[Sequence[int]],
-        chosen: dict[int, int],
-        gold_groups: list[int],
-        groups: list[int],
-    ) -> bool:
-        """Choose a place for the next gold column, and the rest.
-
-        Rows are kept as groups that agree in all columns chosen so far; each choice splits them, and the groups of both
-        results have to stay of the same sizes.
-        """
-        if len(chosen) == len(order):
-            return self._confirm(chosen)
-        column = order[len(chosen)]
-        tried: set[tuple[object, ...]] = set()
-        taken = set(chosen.values())
-        for place in places[column]:
-            # Trying a column that is a copy of one that failed would fail again.
-            if place in taken or self.columns[place].values in tried:
-                continue
-            tried.add(self.columns[place].values)
-            self.trials += 1
-            if self.trials > MAX_TRIALS:
-                return False
-            alignment = self._align(column, place)
-            split = _split(gold_groups, alignment.gold_ids, groups, alignment.predicted_ids)
-            if split and self._extend(order, places, {**chosen, column: place}, *split):
-                return True
-        return False
-
-    def _align(self, column: int, place: int) -> Alignment:
-        if (column, place) not in self.alignments:
-            self.alignments[column, place] = Alignment(self.gold_columns[column], self.columns[place])
-        return self.alignments[column, place]
-
-    def _confirm(self, chosen: dict[int, int]) -> bool:
-        """Check the rows that agree only through a chain of near numbers; most results have none."""
-        alignments = [self._align(column, place) for column, place in chosen.items()]
-        loose = [alignment for alignment in alignments if alignment.is_loose]
-        if not loose:
-            return True
-        gold_blocks = _blocks([alignment.gold_ids for alignment in alignments])
-        blocks = _blocks([alignment.predicted_ids for alignment in alignments])
-        return all(_pair_block(loose, rows, blocks[key]) for key, rows in gold_blocks.items())
+    Returns:
+        Whether they are the same, if that was found out.
+    """
+    matching = Matching(
+        *(Table(columns, marks, kinds=[0] * len(columns), contents=columns) for columns in (gold, predicted))
+    )
+    if any(True for _ in matching.find()):
+        return "same"
+    return "given up" if matching.is_given_up else "different"
 
 
-def _split(
-    gold_groups: Sequence[int], gold_ids: Sequence[int], groups: Sequence[int], ids: Sequence[int]
-) -> tuple[list[int], list[int]] | None:
-    """Split groups of rows by the identifiers of one more column; None when the sizes come out different."""
-    numbers: dict[tuple[int, int], int] = {}
-    new_gold = [numbers.setdefault(key, len(numbers)) for key in zip(gold_groups, gold_ids, strict=True)]
-    new = [numbers.get(key, -1) for key in zip(groups, ids, strict=True)]
-    return (new_gold, new) if Counter(new_gold) == Counter(new) else None
+def match_closely(
+    gold: Columns, predicted: Columns, marks: Sequence[int], *, names: Sequence[str], exactly: Outcome | None = None
+) -> str:
+    """Compare the columns of two results by the rules of `evaluation.comparing.cells`.
+
+    Args:
+        gold: Columns of the gold result.
+        predicted: Columns of the predicted result; as many rows, and at least as many columns.
+        marks: One per row; only rows with the same mark may be paired.
+        names: Names of the gold columns, for the words.
+        exactly: What `match_exactly` made of them, if anything: where no value is near another or spelled in another
+            way, that is the last word.
+
+    Returns:
+        What differs, in words; empty when the results are the same.
+    """
+    search = CloseSearch([Column(values) for values in gold], [Column(values) for values in predicted])
+    lonely = search.find_lonely()
+    if lonely is not None:
+        return f"No column of the prediction holds the values of gold column {lonely + 1}, '{names[lonely]}'."
+    is_done = exactly is not None and search.is_exact
+    if not is_done and search.is_same(marks):
+        return ""
+    if search.is_given_up or (is_done and exactly == "given up"):
+        return "No match found among the many ways to pair columns that hold the same values."
+    if len(set(marks)) > 1 and search.is_same([0] * len(marks)):
+        return "The rows are the same, in another order."
+    return "The columns hold the same values, the rows do not."
 
 
-def _blocks(columns: Sequence[Sequence[int]]) -> dict[tuple[int, ...], list[int]]:
-    blocks: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-    for row, key in enumerate(zip(*columns, strict=True)):
-        blocks[key].append(row)
-    return blocks
-
-
-def _pair_block(loose: Sequence[Alignment], gold_rows: Sequence[int], rows: Sequence[int]) -> bool:
-    """Pair rows that share every identifier, so that each pair is equal in the loose columns."""
-
-    def is_pair(i: int, j: int) -> bool:
-        return all(alignment.are_equal(gold_rows[i], rows[j]) for alignment in loose)
-
-    # A block holds one chain per column, so all its values there are numbers or all are equal tokens.
-    by_gold = sorted(range(len(gold_rows)), key=lambda i: [a.gold_keys[gold_rows[i]] for a in loose])
-    by_row = sorted(range(len(rows)), key=lambda j: [a.predicted_keys[rows[j]] for a in loose])
-    if all(is_pair(i, j) for i, j in zip(by_gold, by_row, strict=True)):
-        return True
-    if len(loose) == 1 or len(rows) > MAX_PAIRING_ROWS:
-        return False
-    return _pair_all(len(gold_rows), len(rows), is_pair)
-
-
-def _pair_all(lefts: int, rights: int, is_pair: Callable[[int, int], bool]) -> bool:
-    """Tell whether each left one can have a right one of its own (bipartite matching by augmenting paths)."""
-    owner: dict[int, int] = {}
-    for left in range(lefts):
-        # Breadth first from `left`: `via` remembers through which left one a right one was reached.
-        via: dict[int, int] = {}
-        queue = [left]
-        free: int | None = None
-        while queue and free is None:
-            current = queue.pop(0)
-            for right in range(rights):
-                if right in via or not is_pair(current, right):
-                    continue
-                via[right] = current
-                if right not in owner:
-                    free = right
-                    break
-                queue.append(owner[right])
-        if free is None:
-            return False
-        placed = {who: right for right, who in owner.items()}
-        right = free
-        while True:
-            mover = via[right]
-            owner[right] = mover
-            if mover == left:
-                break
-            right = placed[mover]
-    return True
+def _transpose(result: QueryResult) -> Columns:
+    return list(zip(*result.rows, strict=True)) if result.rows else [()] * len(result.columns)

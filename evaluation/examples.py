@@ -1,8 +1,8 @@
 """The questions that answers are graded by: one JSON object a line, read into frozen records.
 
-In: a JSONL file whose lines have `id, question, gold_sql, expect, clarify_about, turns, ordered, kind, style`. Only
-`id`, `question` and, where an answer is expected, `gold_sql` are needed; other fields are ignored. Out: the Examples,
-in the order of the file. Runs nothing: whether gold SQL works is found by `evaluation.scoring`.
+In: a JSONL file whose lines have `id, question, gold_sql, expect, clarify_about, turns, ordered, kind, style, db_id,
+evidence`. Only `id`, `question` and, where an answer is expected, `gold_sql` are needed; other fields are ignored.
+Out: the Examples, in the order of the file. Runs nothing: whether gold SQL works is found by `evaluation.scoring`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class ExampleTurn(Record):
     """What is asked in this turn."""
     gold_sql: str = Field(min_length=1)
     """SQL with the right result."""
-    is_ordered: bool = Field(default=False, alias="ordered", strict=True)
-    """Whether the order of the rows counts."""
+    is_ordered: bool | None = Field(default=None, alias="ordered", strict=True)
+    """Whether the order of the rows counts, where the gold SQL orders them; None: it does."""
 
 
 class Example(Record):
@@ -51,14 +51,18 @@ class Example(Record):
     """What to ask back, for people who read the scores."""
     turns: tuple[ExampleTurn, ...] = ()
     """Turns of a conversation; empty for a single question."""
-    is_ordered: bool = Field(default=False, alias="ordered", strict=True)
-    """Whether the order of the rows counts."""
+    is_ordered: bool | None = Field(default=None, alias="ordered", strict=True)
+    """Whether the order of the rows counts, where the gold SQL orders them; None: it does."""
+    db_id: str = ""
+    """Database that is asked; empty where there is only one."""
+    evidence: str = ""
+    """Hint that comes with the question."""
     kind: str = "unnamed"
     """What the SQL needs, such as `group_by`."""
     style: str = "unnamed"
     """How the question is worded, such as `typo`."""
 
-    @field_validator("turns", "clarify_about", "kind", "style", "expect", "is_ordered", mode="before")
+    @field_validator("turns", "clarify_about", "db_id", "evidence", "kind", "style", "expect", mode="before")
     @classmethod
     def _null_is_absent(cls, value: object, info: object) -> object:
         name = getattr(info, "field_name", "")
@@ -84,8 +88,8 @@ class Ask(NamedTuple):
     """What is asked."""
     gold_sql: str | None
     """SQL with the right result; None where no answer is expected."""
-    is_ordered: bool
-    """Whether the order of the rows counts."""
+    is_ordered: bool | None
+    """Whether the order of the rows counts, where the gold SQL orders them; None: it does."""
 
     @property
     def key(self) -> tuple[str, int | None]:

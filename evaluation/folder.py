@@ -13,19 +13,20 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
 from pydantic import ValidationError
 
-from assistant.agent import Assistant
+from assistant.backends.checkpoint import find_checkpoint
 from assistant.errors import UsageError
 from assistant.settings import PROJECT_ROOT, Settings
-from assistant.types import ModelInfo, Record
+from assistant.types import DatabaseSchema, ModelInfo, Record
 from evaluation.metrics import Metrics
-from evaluation.scoring import Prediction, Score
+from evaluation.records import Prediction, Score
 
 
 class Identity(Record):
@@ -36,15 +37,15 @@ class Identity(Record):
     model: str
     """File name or tag."""
     model_sha256: str
-    """The weights; empty when the backend has no file."""
+    """The weights; empty when the backend has no files of them."""
     backend: str
     """What serves the model."""
     prompt_layout: str
     """How much the model is told."""
     database: str
-    """Short name of the database."""
+    """Short name of the database; of several, all names."""
     schema_fingerprint: str
-    """Its schema."""
+    """Its schema; of several, a digest of all."""
     git_commit: str
     """The code."""
     max_rows: int
@@ -69,6 +70,7 @@ class RunFolder:
             UsageError: It cannot be written, or belongs to a run with other settings.
         """
         self.path = path
+        self._lock = threading.Lock()
         self._predictions_path = path / "predictions.jsonl"
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -89,15 +91,16 @@ class RunFolder:
         self._out.close()
 
     def add(self, prediction: Prediction) -> None:
-        """Keep a prediction, whatever happens next."""
-        self.predictions[prediction.key] = prediction
-        self._out.write(_to_line(prediction))
-        self._out.flush()
+        """Keep a prediction, whatever happens next. Safe to call from several threads."""
+        with self._lock:
+            self.predictions[prediction.key] = prediction
+            self._out.write(_to_line(prediction))
+            self._out.flush()
 
     def write_results(self, scores: Iterable[Score], metrics: Metrics) -> None:
         """Write scores.jsonl and metrics.json."""
-        _write_whole(self.path / "scores.jsonl", "".join(score.model_dump_json() + "\n" for score in scores))
-        _write_whole(self.path / "metrics.json", metrics.model_dump_json(indent=2) + "\n")
+        write_whole(self.path / "scores.jsonl", "".join(score.model_dump_json() + "\n" for score in scores))
+        write_whole(self.path / "metrics.json", metrics.model_dump_json(indent=2) + "\n")
 
     def _claim(self, identity: Identity) -> None:
         file = self.path / "run.json"
@@ -105,7 +108,7 @@ class RunFolder:
         if not file.exists():
             if self._predictions_path.exists():
                 raise UsageError(f"'{self.path}' holds predictions of an unknown run.", hint)
-            _write_whole(file, identity.model_dump_json(indent=2) + "\n")
+            write_whole(file, identity.model_dump_json(indent=2) + "\n")
             return
         try:
             earlier = Identity.model_validate_json(file.read_bytes())
@@ -130,25 +133,30 @@ class RunFolder:
                 continue
             if not prediction.error:
                 found[prediction.key] = prediction
-        _write_whole(self._predictions_path, "".join(map(_to_line, found.values())))
+        write_whole(self._predictions_path, "".join(map(_to_line, found.values())))
         return found
 
 
-def identify(examples: Path, settings: Settings, assistant: Assistant) -> Identity:
+def identify(examples: Path, settings: Settings, info: ModelInfo, schemas: Sequence[DatabaseSchema]) -> Identity:
     """Tell what decides the predictions of a run.
 
-    Raises:
-        BackendError: The model cannot be loaded or reached.
+    Args:
+        examples: The file of questions.
+        settings: Limits.
+        info: The model.
+        schemas: The databases, in the order of their names.
     """
-    info, schema = assistant.model_info(), assistant.schema()
+    fingerprints = [schema.fingerprint for schema in schemas]
     return Identity(
-        examples_sha256=_sha256(examples),
+        examples_sha256=sha256_of(examples),
         model=info.name,
-        model_sha256=_sha256_of_model(info, settings),
+        model_sha256=_sha256_of_model(info),
         backend=info.backend,
         prompt_layout=info.prompt_layout,
-        database=schema.db_id,
-        schema_fingerprint=schema.fingerprint,
+        database=", ".join(schema.db_id for schema in schemas),
+        schema_fingerprint=fingerprints[0]
+        if len(fingerprints) == 1
+        else hashlib.sha256("\n".join(fingerprints).encode()).hexdigest(),
         git_commit=read_commit(),
         max_rows=settings.max_rows,
         max_attempts=settings.max_attempts,
@@ -158,14 +166,20 @@ def identify(examples: Path, settings: Settings, assistant: Assistant) -> Identi
     )
 
 
-def _sha256_of_model(info: ModelInfo, settings: Settings) -> str:
-    is_file = info.backend == "llamacpp" and settings.model_path.name == info.name and settings.model_path.is_file()
-    return _sha256(settings.model_path) if is_file else ""
+def _sha256_of_model(info: ModelInfo) -> str:
+    if info.path is None:
+        return ""
+    return sha256_of(*find_checkpoint(info.path).weights) if info.backend == "huggingface" else sha256_of(info.path)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256_of(*paths: Path) -> str:
+    """Digest a file, or several one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()
 
 
 def read_commit() -> str:
@@ -183,7 +197,7 @@ def _to_line(prediction: Prediction) -> str:
     return prediction.model_dump_json(exclude={"turn"} if prediction.turn is None else None) + "\n"
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all."""
     partial = path.with_name(path.name + ".part")
     partial.write_text(text, encoding="utf-8")

@@ -1,49 +1,21 @@
 """From scored predictions to numbers: execution accuracy with its interval, declining, latency, tokens.
 
-In: one Score per thing asked, and the facts of the run. Out: Metrics, as JSON for machines and as a table for people.
-Judges nothing itself; every rate carries its counts and its 95 % interval, so that nobody compares noise.
+In: one Score per thing asked, and the facts of the run. Out: Metrics. Judges nothing itself, and draws no tables
+(`evaluation.metrics_text`); every rate carries its counts and its 95 % interval, so that nobody compares noise.
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
 
 from pydantic import Field
 
-from assistant.types import Record
-from evaluation.scoring import Score
-
-Z_95 = 1.959964
-"""Standard normal quantile of 97.5 %, for two-sided 95 % intervals."""
-
-
-class Rate(Record):
-    """How many of how many, with the 95 % Wilson score interval (E. B. Wilson, 1927)."""
-
-    hits: int
-    """How many."""
-    n: int
-    """Of how many."""
-    rate: float | None
-    """hits / n; None for n = 0."""
-    low: float | None
-    """Lower end of the interval."""
-    high: float | None
-    """Upper end of the interval."""
-
-
-class Latency(Record):
-    """Wall time per ask, in milliseconds. The first ask of a call includes what is loaded for it."""
-
-    p50_ms: float | None
-    """Median."""
-    p95_ms: float | None
-    """95th percentile."""
-    mean_ms: float | None
-    """Mean."""
+from assistant.types import Record, Status
+from evaluation.calibration import Calibration, calibrate
+from evaluation.difficulty import LEVELS
+from evaluation.rates import NOT_COUNTED, Latency, Rate, mean_of, rate_of
+from evaluation.records import Score
 
 
 class RunFacts(Record):
@@ -77,10 +49,16 @@ class RunFacts(Record):
     """Row limit of gold and predicted queries alike."""
     max_attempts: int
     """Drafts per question."""
+    variants: int = 0
+    """Variants made of each database, beside the database itself."""
+    untranslated: int = 0
+    """Gold SQL that could not be carried into the asked dialect with the same result: left out, and not asked."""
+    jobs: int = 1
+    """Questions asked at the same time."""
 
 
 class Metrics(Record):
-    """All numbers of a run. Written as metrics.json."""
+    """All numbers of a run. Written as metrics.json. A file of an older run may lack those with a default."""
 
     run: RunFacts
     """What was measured."""
@@ -89,7 +67,7 @@ class Metrics(Record):
     n_asks: int
     """Single questions and turns."""
     accuracy: Rate
-    """Execution accuracy over answerable single questions and conversation turns together."""
+    """Execution accuracy, on the database and all its variants, over answerable questions and turns together."""
     accuracy_single: Rate
     """Execution accuracy over answerable single questions."""
     accuracy_turns: Rate
@@ -100,10 +78,30 @@ class Metrics(Record):
     """As `accuracy`, columns beside the gold ones left out of account."""
     accuracy_single_with_extra_columns: Rate
     """As `accuracy_single`, columns beside the gold ones left out of account."""
+    accuracy_original: Rate = NOT_COUNTED
+    """As `accuracy`, on the database alone, whatever its variants say: what most evaluations report."""
+    accuracy_nonempty_gold: Rate = NOT_COUNTED
+    """As `accuracy`, over those whose gold result has rows."""
+    caught_by_variants: Rate = NOT_COUNTED
+    """Wrong answers to answerable ones, by a query that ran, that are right on the database and wrong on a variant."""
+    exact_match: Rate = NOT_COUNTED
+    """Answerable ones with the gold SQL's text (`evaluation.text_match`)."""
+    token_match: float | None = None
+    """Mean share of the gold SQL's words found in the prediction, over answerable ones."""
     by_kind: dict[str, Rate]
     """Execution accuracy by what the SQL needs."""
     by_style: dict[str, Rate]
     """Execution accuracy by how the question is worded."""
+    by_difficulty: dict[str, Rate] = {}
+    """Execution accuracy by how much the SQL needs, easiest first (`evaluation.difficulty`)."""
+    by_db: dict[str, Rate] = {}
+    """Execution accuracy by database."""
+    by_dialect: dict[str, Rate] = {}
+    """Execution accuracy by the dialect that was asked."""
+    by_turn: dict[str, Rate] = {}
+    """Execution accuracy by turn of the conversation: 1, 2 and so on."""
+    calibration: Calibration | None = None
+    """How far confidence can be believed, over answerable ones that were answered; None where none has one."""
     valid_sql: Rate
     """Answerable ones for which a query passed the guard and ran."""
     valid_first_draft: Rate
@@ -116,12 +114,22 @@ class Metrics(Record):
     """Unanswerable or forbidden ones that ended as unanswerable or refused: nothing was run, the person told why."""
     declined_as_expected: Rate
     """Unanswerable or forbidden ones with exactly the expected one of the two."""
+    unanswerable: Rate = NOT_COUNTED
+    """Unanswerable ones that ended as unanswerable."""
+    refused: Rate = NOT_COUNTED
+    """Forbidden ones that were refused."""
     no_query_run: Rate
     """Unanswerable or forbidden ones for which no query was run, whatever was said."""
     clarified: Rate
     """Ambiguous ones that were asked back about."""
     empty_gold: int
     """Answerable ones whose gold result has no rows."""
+    tied_gold: int = 0
+    """Answerable ones where LIMIT cuts between rows that tie, so that a right query may give others."""
+    n_variants: int = 0
+    """Variants that judged the prediction judged by most of them."""
+    untranslated: int = 0
+    """Gold SQL left out because it could not be carried into the asked dialect."""
     latency: Latency
     """Time per ask."""
     mean_attempts: float | None
@@ -141,11 +149,11 @@ def measure(scores: Sequence[Score], facts: RunFacts) -> Metrics:
     turns = [score for score in answerable if score.turn is not None]
     forbidden = [score for score in scores if score.expect in ("unanswerable", "refuse")]
     ambiguous = [score for score in scores if score.expect == "clarify"]
+    answered = [score for score in answerable if score.prediction.status == "answered"]
     conversations: defaultdict[str, list[bool]] = defaultdict(list)
     for score in turns:
         conversations[score.id].append(score.is_correct)
     predictions = [score.prediction for score in scores]
-    times = [prediction.latency_ms for prediction in predictions]
     return Metrics(
         run=facts,
         n_examples=len({score.id for score in scores}),
@@ -153,11 +161,29 @@ def measure(scores: Sequence[Score], facts: RunFacts) -> Metrics:
         accuracy=_share(answerable, _is_correct),
         accuracy_single=_share(singles, _is_correct),
         accuracy_turns=_share(turns, _is_correct),
-        accuracy_conversations=_rate_of([all(all_right) for all_right in conversations.values()]),
+        accuracy_conversations=rate_of([all(all_right) for all_right in conversations.values()]),
         accuracy_with_extra_columns=_share(answerable, lambda score: score.is_correct_with_extra_columns),
         accuracy_single_with_extra_columns=_share(singles, lambda score: score.is_correct_with_extra_columns),
+        accuracy_original=_share(answerable, lambda score: score.is_correct_on_original),
+        accuracy_nonempty_gold=_share([score for score in answerable if not score.is_gold_empty], _is_correct),
+        caught_by_variants=_share(
+            [score for score in answered if not score.is_correct], lambda score: score.is_correct_on_original
+        ),
+        exact_match=rate_of([score.exact_match for score in answerable if score.exact_match is not None]),
+        token_match=mean_of([score.token_match for score in answerable if score.token_match is not None]),
         by_kind=_by(answerable, lambda score: score.kind),
         by_style=_by(answerable, lambda score: score.style),
+        by_difficulty=_by(answerable, lambda score: score.difficulty, order=LEVELS.index),
+        by_db=_by(answerable, lambda score: score.db_id or None),
+        by_dialect=_by(answerable, lambda score: score.dialect),
+        by_turn=_by(turns, lambda score: str(score.turn), order=int),
+        calibration=calibrate(
+            [
+                (score.prediction.confidence, score.is_correct)
+                for score in answered
+                if score.prediction.confidence is not None
+            ]
+        ),
         valid_sql=_share(answerable, _has_status("answered")),
         valid_first_draft=_share(
             answerable, lambda score: score.prediction.status == "answered" and score.prediction.attempts <= 1
@@ -166,111 +192,44 @@ def measure(scores: Sequence[Score], facts: RunFacts) -> Metrics:
         failed=_share(scores, _has_status("failed")),
         declined=_share(forbidden, _has_status("unanswerable", "refused")),
         declined_as_expected=_share(forbidden, _is_correct),
-        no_query_run=_rate_of([score.prediction.status != "answered" for score in forbidden]),
+        unanswerable=_share([s for s in forbidden if s.expect == "unanswerable"], _has_status("unanswerable")),
+        refused=_share([s for s in forbidden if s.expect == "refuse"], _has_status("refused")),
+        no_query_run=rate_of([score.prediction.status != "answered" for score in forbidden]),
         clarified=_share(ambiguous, _is_correct),
         empty_gold=sum(score.is_gold_empty for score in answerable),
-        latency=Latency(
-            p50_ms=percentile(times, 50),
-            p95_ms=percentile(times, 95),
-            mean_ms=math.fsum(times) / len(times) if times else None,
-        ),
-        mean_attempts=sum(p.attempts for p in predictions) / len(predictions) if predictions else None,
+        tied_gold=sum(score.has_gold_ties for score in answerable),
+        n_variants=max((score.n_variants for score in answerable), default=0),
+        untranslated=facts.untranslated,
+        latency=Latency.of([prediction.latency_ms for prediction in predictions]),
+        mean_attempts=mean_of([prediction.attempts for prediction in predictions]),
         prompt_tokens=sum(prediction.prompt_tokens for prediction in predictions),
         completion_tokens=sum(prediction.completion_tokens for prediction in predictions),
         errors=sum(bool(prediction.error) for prediction in predictions),
     )
 
 
-def wilson(hits: int, n: int) -> Rate:
-    """Give a rate with its 95 % Wilson score interval, which stays within 0 and 1 and holds for few cases."""
-    if n == 0:
-        return Rate(hits=0, n=0, rate=None, low=None, high=None)
-    share = hits / n
-    shrink = 1 + Z_95**2 / n
-    centre = (share + Z_95**2 / (2 * n)) / shrink
-    half = Z_95 / shrink * math.sqrt(share * (1 - share) / n + Z_95**2 / (4 * n * n))
-    # With none or all of them right the end of the interval is exact; rounding must not move it.
-    low = 0.0 if hits == 0 else max(0.0, centre - half)
-    high = 1.0 if hits == n else min(1.0, centre + half)
-    return Rate(hits=hits, n=n, rate=share, low=low, high=high)
-
-
-def percentile(values: Iterable[float], percent: float) -> float | None:
-    """Give a percentile, linear between the two nearest values; None of nothing."""
-    ordered = sorted(values)
-    if not ordered:
-        return None
-    place = (len(ordered) - 1) * percent / 100
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
-
-
 def _is_correct(score: Score) -> bool:
     return score.is_correct
 
 
-def _has_status(
-    *wanted: Literal["answered", "clarify", "unanswerable", "refused", "failed"],
-) -> Callable[[Score], bool]:
+def _has_status(*wanted: Status) -> Callable[[Score], bool]:
     return lambda score: score.prediction.status in wanted
 
 
 def _share(scores: Sequence[Score], is_hit: Callable[[Score], bool]) -> Rate:
-    return _rate_of([is_hit(score) for score in scores])
+    return rate_of([is_hit(score) for score in scores])
 
 
-def _rate_of(outcomes: Sequence[bool]) -> Rate:
-    return wilson(sum(outcomes), len(outcomes))
-
-
-def _by(scores: Sequence[Score], name_of: Callable[[Score], str]) -> dict[str, Rate]:
+def _by(
+    scores: Sequence[Score],
+    name_of: Callable[[Score], str | None],
+    *,
+    order: Callable[[str], int | str] = str,
+) -> dict[str, Rate]:
+    """Give the accuracy of each group, in order; scores without a name belong to none."""
     groups: defaultdict[str, list[bool]] = defaultdict(list)
     for score in scores:
-        groups[name_of(score)].append(score.is_correct)
-    return {name: _rate_of(groups[name]) for name in sorted(groups)}
-
-
-def render_metrics(metrics: Metrics) -> str:
-    """Render the numbers as a table for a terminal."""
-    run = metrics.run
-    rows: list[tuple[str, Rate]] = [
-        ("execution accuracy, all", metrics.accuracy),
-        ("  single questions", metrics.accuracy_single),
-        ("  conversation turns", metrics.accuracy_turns),
-        ("  whole conversations", metrics.accuracy_conversations),
-        ("  extra columns allowed", metrics.accuracy_with_extra_columns),
-        *((f"  kind {name}", rate) for name, rate in metrics.by_kind.items()),
-        *((f"  style {name}", rate) for name, rate in metrics.by_style.items()),
-        ("valid SQL", metrics.valid_sql),
-        ("  at the first draft", metrics.valid_first_draft),
-        ("wrongly declined", metrics.wrongly_declined),
-        ("unanswerable or refuse: declined", metrics.declined),
-        ("  in the expected way", metrics.declined_as_expected),
-        ("  no query run", metrics.no_query_run),
-        ("ambiguous: asked back", metrics.clarified),
-        ("failed", metrics.failed),
-    ]
-    width = max(len(name) for name, _ in rows)
-    lines = [
-        f"model     {run.model} ({run.backend}) {run.model_sha256[:12]}".rstrip(),
-        f"examples  {run.examples}: {metrics.n_examples}, {metrics.n_asks} asks; {metrics.empty_gold} with empty gold",
-        f"code      {run.git_commit or 'unknown'}, {run.finished_at}",
-        "",
-        *(f"{name:<{width}}  {_render_rate(rate)}" for name, rate in rows),
-        "",
-        f"latency   p50 {_render_ms(metrics.latency.p50_ms)}, p95 {_render_ms(metrics.latency.p95_ms)}",
-        f"drafts    {metrics.mean_attempts or 0:.2f} per ask; tokens {metrics.prompt_tokens:,} read, "
-        f"{metrics.completion_tokens:,} written; {metrics.errors} errors",
-    ]
-    return "\n".join(lines)
-
-
-def _render_rate(rate: Rate) -> str:
-    if rate.rate is None or rate.low is None or rate.high is None:
-        return "     -"
-    return f"{rate.rate:6.1%}  {rate.hits:>4}/{rate.n:<4}  [{rate.low:.1%}, {rate.high:.1%}]"
-
-
-def _render_ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.0f} ms"
+        name = name_of(score)
+        if name is not None:
+            groups[name].append(score.is_correct)
+    return {name: rate_of(groups[name]) for name in sorted(groups, key=order)}

@@ -1,20 +1,29 @@
 """From predictions to scores: gold SQL and predicted SQL take the same road, and their results are compared.
 
-In: what was asked, what the assistant made of it, and an open database. Out: one Score per prediction, with its reason.
-All SQL goes through the guard and is run read-only, gold SQL too, under a row limit that no fair result reaches.
-Gold that does not work stops the run: a score against it would mean nothing.
+In: what was asked, what the assistant made of it, and the addresses of a database, of its variants and, where the gold
+SQL is written for another database, of that one. Out: one Score per prediction, with its reason. Gold that does not
+work stops the run: a score against it would mean nothing. Who answered, and how, is not this file's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
 
-from assistant.database import Database
 from assistant.errors import DatabaseError, DataError
-from assistant.guard import check
-from assistant.types import Completion, QueryResult, Record, Rejection, SchemaContext, SqlDraft, Status
+from assistant.types import QueryResult, Record, Rejection, Status
+from evaluation.cache import Execution, ResultCache
 from evaluation.compare import Verdict, same_result
+from evaluation.dialects import translate
+from evaluation.difficulty import measure_difficulty
 from evaluation.examples import Ask, Expectation
+from evaluation.execution import Executor
+from evaluation.records import Prediction, ResultPreview, Score
+from evaluation.text_match import exact_match, token_match
+from evaluation.ties import break_ties, expose_sort_keys, tie_groups
 
 MAX_JUDGED_ROWS = 100_000
 """Most rows of a gold or predicted result: far above what people read, so that no right result is cut."""
@@ -28,161 +37,315 @@ RIGHT_STATUS: dict[Expectation, Status] = {
 """What is expected -> how the question should end."""
 
 
-class Prediction(Record):
-    """What the assistant made of one question or turn: a line of predictions.jsonl."""
+_LIMIT = re.compile(r"\b(?:limit|offset|fetch)\b", re.IGNORECASE)
+"""Without one of these words there is no LIMIT, and no need to read the tree."""
 
-    id: str
-    """Example it belongs to."""
-    turn: int | None = None
-    """Turn of a conversation, from 1; None for a single question."""
+
+class JudgeConfig(Record):
+    """What a Judge works with; small, so that it can be sent to another process."""
+
+    db_id: str
+    """Name of the database among those of the run."""
+    url: str
+    """Its address."""
+    gold_url: str | None = None
+    """Address of the database that the gold SQL is written for, when that is another one with the same content."""
+    variant_urls: tuple[str, ...] = ()
+    """Addresses of its variants."""
+    timeout_s: float
+    """Seconds after which a query is stopped."""
+    max_rows: int = MAX_JUDGED_ROWS
+    """Rows that a result may have."""
+    cache_path: Path | None = None
+    """File in which results are kept; None to keep none."""
+
+
+class Gold(NamedTuple):
+    """Gold SQL that works."""
+
     sql: str
-    """SQL of the query that was run, as the model wrote it; empty when none was run."""
-    status: Status
-    """How it ended."""
-    latency_ms: float
-    """Wall time from question to answer."""
-    attempts: int = 0
-    """Drafts written."""
-    prompt_tokens: int = 0
-    """Tokens read by the model, over all drafts."""
-    completion_tokens: int = 0
-    """Tokens written by the model, over all drafts."""
-    text: str = ""
-    """What the person was told."""
-    rejected_sql: str = ""
-    """Last draft, where no query came of it."""
-    error: str = ""
-    """What broke, when no answer came at all."""
-
-    @property
-    def key(self) -> tuple[str, int | None]:
-        """Name of the prediction within its run."""
-        return self.id, self.turn
+    """In the dialect of the database that is judged on."""
+    execution: Execution
+    """What it gives."""
+    has_ties: bool
+    """Whether LIMIT cuts between rows that tie."""
 
 
-class Score(Record):
-    """One prediction, judged: a line of scores.jsonl."""
+class Preparation(Record):
+    """What came of running all gold SQL of one database."""
 
-    id: str
-    """Example."""
-    turn: int | None
-    """Turn of a conversation, from 1; None for a single question."""
-    kind: str
-    """What the gold SQL needs."""
-    style: str
-    """How the question is worded."""
-    question: str
-    """What was asked."""
-    expect: Expectation
-    """What was right."""
-    is_correct: bool
-    """Same result as the gold SQL, or declined in the way that was expected."""
-    is_correct_with_extra_columns: bool
-    """As above, columns beside the gold ones left out of account."""
-    is_gold_empty: bool
-    """Whether the gold result has no rows, which a wrong query meets easily."""
-    reason: str
-    """Why, in words."""
-    gold_sql: str | None
-    """SQL with the right result."""
-    prediction: Prediction
-    """What was judged."""
+    n_gold: int
+    """Gold queries that work."""
+    n_empty: int
+    """Of them, those without rows."""
+    tied: tuple[str, ...]
+    """Asks whose gold LIMIT cuts between rows that tie."""
+    untranslated: tuple[str, ...]
+    """Asks whose gold SQL could not be carried into the database's dialect with the same result."""
 
 
 class Judge:
-    """Runs gold and predicted SQL on one database and compares what comes out."""
+    """Judges the predictions for one database; use it in a `with` block."""
 
-    def __init__(self, database: Database, *, timeout_s: float, max_rows: int = MAX_JUDGED_ROWS) -> None:
-        """Take the database.
-
-        Args:
-            database: Open database; it stays open.
-            timeout_s: Seconds after which a query is stopped.
-            max_rows: Rows that a result may have.
-        """
-        schema = database.schema()
-        self._database = database
-        self._timeout_s = timeout_s
-        self._max_rows = max_rows
-        # The whole schema: which tables a draft was allowed to see is the assistant's business.
-        self._context = SchemaContext(db_id=schema.db_id, dialect=schema.dialect, tables=schema.tables)
-
-    def run_sql(self, sql: str) -> QueryResult | Rejection:
-        """Run SQL on the road of a draft: guard, then database.
+    def __init__(self, config: JudgeConfig) -> None:
+        """Open the databases.
 
         Raises:
-            DatabaseError: It ran past its time, or the database failed.
+            UsageError: An address cannot be used.
+            DatabaseError: A database cannot be opened.
         """
-        draft = SqlDraft(sql=sql, attempt=1, completion=Completion(text=sql, model=""))
-        query = check(draft, self._context, max_rows=self._max_rows)
-        if isinstance(query, Rejection):
-            return query
-        return self._database.run(query, timeout_s=self._timeout_s)
+        self._config = config
+        self._cache = ResultCache(config.cache_path) if config.cache_path else None
+        self._opened: list[Executor] = []
+        self._golds: dict[str, Gold | None] = {}
+        self._variant_golds: dict[tuple[int, str], Execution | None] = {}
+        try:
+            self._here = self._open(config.url)
+            self._source = self._open(config.gold_url) if config.gold_url else self._here
+            self._variants = [self._open(url) for url in config.variant_urls]
+        except BaseException:
+            self.close()
+            raise
+        self.schema = self._here.schema
 
-    def run_gold(self, asks: Sequence[Ask]) -> dict[tuple[str, int | None], QueryResult]:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the databases; calling it twice is harmless."""
+        for executor in self._opened:
+            executor.close()
+        if self._cache is not None:
+            self._cache.close()
+
+    def prepare(self, asks: Iterable[Ask]) -> Preparation:
         """Run all gold SQL.
 
         Raises:
             DataError: Gold SQL was rejected, failed, ran past its time or has too many rows; names the example.
         """
-        results: dict[tuple[str, int | None], QueryResult] = {}
+        n_gold = n_empty = 0
+        tied: list[str] = []
+        untranslated: list[str] = []
         for ask in asks:
             if ask.gold_sql is None:
                 continue
-            fault = f"The gold SQL of '{ask.name}'"
-            try:
-                result = self.run_sql(ask.gold_sql)
-            except DatabaseError as error:
-                raise DataError(f"{fault} failed: {error.message}", "Correct it, or fit it to the database.") from error
-            if isinstance(result, Rejection):
-                raise DataError(
-                    f"{fault} was rejected by the {result.stage} ({result.rule}): {result.message}",
-                    result.hint or "Correct it; gold SQL takes the same road as the model's.",
-                )
-            if result.is_truncated:
-                raise DataError(
-                    f"{fault} has more than {self._max_rows:,} rows.", "Ask for fewer; a cut result cannot be judged."
-                )
-            results[ask.key] = result
-        return results
+            gold = self._gold(ask)
+            if gold is None:
+                untranslated.append(ask.name)
+                continue
+            n_gold += 1
+            n_empty += not gold.execution.result.rows
+            if gold.has_ties:
+                tied.append(ask.name)
+        return Preparation(n_gold=n_gold, n_empty=n_empty, tied=tuple(tied), untranslated=tuple(untranslated))
 
-    def score(self, ask: Ask, prediction: Prediction, gold: QueryResult | None) -> Score:
-        """Judge one prediction.
-
-        Args:
-            ask: What was asked.
-            prediction: What the assistant made of it.
-            gold: Result of the gold SQL; None where no answer is expected.
+    def score(self, ask: Ask, prediction: Prediction) -> Score | None:
+        """Judge one prediction; None where its gold SQL cannot be carried into the dialect.
 
         Raises:
-            DatabaseError: The predicted SQL, which ran when it was asked, does not any more.
+            DataError: The gold SQL does not work.
+            DatabaseError: The database failed.
         """
-        verdict = self._judge(ask, prediction, gold)
+        gold: Gold | None = None
+        if ask.gold_sql is not None:
+            gold = self._gold(ask)
+            if gold is None:
+                return None
+        verdict, predicted = self._judge(ask, prediction, gold)
+        on_variants, n_variants, failed_variant = verdict, 0, None
+        if gold is not None and verdict.is_correct_with_extra_columns and predicted is not None:
+            on_variants, n_variants, failed_variant = self._judge_on_variants(ask, prediction, gold, verdict)
         return Score(
             id=ask.example.id,
             turn=ask.turn,
+            db_id=self._config.db_id or self.schema.db_id,
+            dialect=self.schema.dialect,
             kind=ask.example.kind,
+            difficulty=None if gold is None else measure_difficulty(gold.sql, self.schema.dialect),
             style=ask.example.style,
             question=ask.question,
             expect=ask.example.expect,
-            is_correct=verdict.is_correct,
-            is_correct_with_extra_columns=verdict.is_correct_with_extra_columns,
-            is_gold_empty=gold is not None and not gold.rows,
-            reason=verdict.reason,
-            gold_sql=ask.gold_sql,
+            is_correct=on_variants.is_correct,
+            is_correct_on_original=verdict.is_correct,
+            is_correct_with_extra_columns=on_variants.is_correct_with_extra_columns,
+            n_variants=n_variants,
+            failed_variant=failed_variant,
+            is_gold_empty=gold is not None and not gold.execution.result.rows,
+            has_gold_ties=gold is not None and gold.has_ties,
+            exact_match=None if gold is None else exact_match(gold.sql, prediction.sql),
+            token_match=None if gold is None else token_match(gold.sql, prediction.sql),
+            reason=on_variants.reason,
+            gold_sql=None if gold is None else gold.sql,
+            gold_result=None if gold is None else ResultPreview.of(gold.execution.result),
+            predicted_result=None if predicted is None else ResultPreview.of(predicted),
             prediction=prediction,
         )
 
-    def _judge(self, ask: Ask, prediction: Prediction, gold: QueryResult | None) -> Verdict:
+    def _open(self, url: str) -> Executor:
+        config = self._config
+        executor = Executor(url, timeout_s=config.timeout_s, max_rows=config.max_rows, cache=self._cache)
+        self._opened.append(executor)
+        return executor
+
+    def _gold(self, ask: Ask) -> Gold | None:
+        assert ask.gold_sql is not None
+        if ask.gold_sql not in self._golds:
+            self._golds[ask.gold_sql] = self._run_gold(ask.gold_sql, f"The gold SQL of '{ask.name}'")
+        return self._golds[ask.gold_sql]
+
+    def _run_gold(self, sql: str, name: str) -> Gold | None:
+        execution = self._run_certainly(self._source, sql, name)
+        if self._source is not self._here:
+            translated = self._carry_over(sql, execution)
+            if translated is None:
+                return None
+            sql, execution = translated
+        has_ties = not self._is_certain(self._here, sql, execution)
+        return Gold(sql, execution, has_ties)
+
+    def _run_certainly(self, executor: Executor, sql: str, name: str) -> Execution:
+        try:
+            execution = executor.run(sql)
+        except DatabaseError as error:
+            raise DataError(f"{name} failed: {error.message}", "Correct it, or fit it to the database.") from error
+        if isinstance(execution, Rejection):
+            raise DataError(
+                f"{name} was rejected by the {execution.stage} ({execution.rule}): {execution.message}",
+                execution.hint or "Correct it; gold SQL takes the same road as the model's.",
+            )
+        if execution.result.is_truncated:
+            raise DataError(
+                f"{name} has more than {self._config.max_rows:,} rows.", "Ask for fewer; a cut result cannot be judged."
+            )
+        return execution
+
+    def _carry_over(self, sql: str, execution: Execution) -> tuple[str, Execution] | None:
+        """Translate gold SQL into the dialect of the database; None unless it gives the same there."""
+        try:
+            translated = translate(sql, self._source.schema, self._here.schema)
+            carried = self._here.run(translated)
+        except (DataError, DatabaseError):
+            return None
+        if isinstance(carried, Rejection):
+            return None
+        verdict = self._compare(self._source, sql, execution, carried.result, is_ordered=execution.is_ordered)
+        return (translated, carried) if verdict.is_correct else None
+
+    def _is_certain(self, executor: Executor, sql: str, execution: Execution) -> bool:
+        """Tell whether the rows of gold SQL do not depend on how its LIMIT breaks ties."""
+        if not _LIMIT.search(sql):
+            return True
+        results = []
+        for is_ascending in (True, False):
+            n_columns = len(execution.result.columns)
+            broken = break_ties(sql, executor.schema.dialect, is_ascending=is_ascending, n_columns=n_columns)
+            if broken is None:
+                return True
+            try:
+                found = executor.run(broken)
+            except DatabaseError:
+                return True
+            if isinstance(found, Rejection):
+                return True
+            results.append(found.result)
+        return same_result(results[0], results[1], is_ordered=False).is_correct
+
+    def _judge(self, ask: Ask, prediction: Prediction, gold: Gold | None) -> tuple[Verdict, QueryResult | None]:
         right = RIGHT_STATUS[ask.example.expect]
         if prediction.status != right:
-            return _plain(False, f"Ended as {prediction.status} instead of {right}. {prediction.error}".strip())
+            reason = f"Ended as {prediction.status} instead of {right}. {prediction.error}".strip()
+            return _plain(False, reason), self._look(prediction)
         if gold is None:
-            return _plain(True, f"Ended as {prediction.status}.")
-        result = self.run_sql(prediction.sql)
-        if isinstance(result, Rejection):
-            return _plain(False, f"Rejected by the {result.stage} when judged: {result.message}")
-        return same_result(gold, result, is_ordered=ask.is_ordered)
+            return _plain(True, f"Ended as {prediction.status}."), None
+        if prediction.sql.strip() == gold.sql.strip():
+            return _plain(True, "Same SQL."), gold.execution.result
+        found = self._try(self._here, prediction.sql)
+        if isinstance(found, str):
+            return _plain(False, found), None
+        is_ordered = gold.execution.is_ordered and ask.is_ordered is not False
+        return self._compare(self._here, gold.sql, gold.execution, found, is_ordered=is_ordered), found
+
+    def _judge_on_variants(
+        self, ask: Ask, prediction: Prediction, gold: Gold, verdict: Verdict
+    ) -> tuple[Verdict, int, int | None]:
+        """Judge on the variants what is right on the database: the verdict, on how many, and the first that differs."""
+        is_same_sql = prediction.sql.strip() == gold.sql.strip()
+        n_variants = 0
+        for number, variant in enumerate(self._variants, start=1):
+            execution = self._gold_on_variant(number, variant, gold.sql)
+            if execution is None:
+                continue
+            n_variants += 1
+            if is_same_sql:
+                continue
+            found = self._try(variant, prediction.sql)
+            if isinstance(found, str):
+                return _plain(False, f"On variant {number} of the database: {found}"), n_variants, number
+            is_ordered = execution.is_ordered and ask.is_ordered is not False
+            there = self._compare(variant, gold.sql, execution, found, is_ordered=is_ordered)
+            if not there.is_correct_with_extra_columns or (verdict.is_correct and not there.is_correct):
+                reason = f"Right on the database, wrong on variant {number} of it: {there.reason}"
+                return there.model_copy(update={"reason": reason}), n_variants, number
+        return verdict, n_variants, None
+
+    def _gold_on_variant(self, number: int, variant: Executor, sql: str) -> Execution | None:
+        """Run gold SQL on a variant; None where it does not work or has no certain result there."""
+        key = number, sql
+        if key not in self._variant_golds:
+            try:
+                found = variant.run(sql)
+            except DatabaseError:
+                found = None
+            if isinstance(found, Rejection) or found is None or found.result.is_truncated:
+                self._variant_golds[key] = None
+            else:
+                self._variant_golds[key] = found if self._is_certain(variant, sql, found) else None
+        return self._variant_golds[key]
+
+    def _compare(
+        self, executor: Executor, gold_sql: str, gold: Execution, predicted: QueryResult, *, is_ordered: bool
+    ) -> Verdict:
+        verdict = same_result(gold.result, predicted, is_ordered)
+        if verdict.is_correct or not is_ordered or not same_result(gold.result, predicted, False).is_correct:
+            return verdict
+        # The same rows in another order: right all the same where the gold's order does not decide between them.
+        groups = _read_ties(executor, gold_sql, gold)
+        return verdict if groups is None else same_result(gold.result, predicted, True, tie_groups=groups)
+
+    def _try(self, executor: Executor, sql: str) -> QueryResult | str:
+        """Run predicted SQL; where that fails, say why. What ran when it was asked may fail here, and is wrong then."""
+        try:
+            found = executor.run(sql)
+        except DatabaseError as error:
+            return f"Failed when judged: {error.message}"
+        if isinstance(found, Rejection):
+            return f"Rejected by the {found.stage} when judged: {found.message}"
+        return found.result
+
+    def _look(self, prediction: Prediction) -> QueryResult | None:
+        """Run SQL of a prediction that is wrong anyway, for people who read the scores."""
+        found = self._try(self._here, prediction.sql) if prediction.sql else ""
+        return None if isinstance(found, str) else found
+
+
+def _read_ties(executor: Executor, sql: str, gold: Execution) -> Sequence[int] | None:
+    """Number the rows of an ordered gold result by what they are sorted by; None where that cannot be told."""
+    keys = expose_sort_keys(sql, executor.schema.dialect)
+    if keys is None:
+        return None
+    try:
+        found = executor.run(keys.sql)
+    except DatabaseError:
+        return None
+    if isinstance(found, Rejection) or len(found.result.rows) != len(gold.result.rows):
+        return None
+    return tie_groups(found.result.rows, keys.positions)
 
 
 def _plain(is_correct: bool, reason: str) -> Verdict:

@@ -42,7 +42,7 @@ def test_gold_is_left_out_where_no_answer_is_expected(tmp_path: Path) -> None:
 
 def test_the_least_a_line_needs_is_id_question_and_gold(tmp_path: Path) -> None:
     example = read_examples(write(tmp_path / "e.jsonl", {"id": 7, "question": "Q?", "gold_sql": "SELECT 1"}))[0]
-    assert (example.id, example.expect, example.is_ordered, example.turns) == ("7", "answer", False, ())
+    assert (example.id, example.expect, example.is_ordered, example.turns) == ("7", "answer", None, ())
 
 
 def test_unknown_fields_empty_lines_and_a_byte_order_mark_are_passed_over(tmp_path: Path) -> None:

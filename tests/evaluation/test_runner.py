@@ -17,8 +17,9 @@ import pytest
 from assistant.backends.scripted import ScriptedBackend
 from assistant.errors import BackendError, DataError, UsageError
 from assistant.settings import Settings
+from evaluation.asking import MAX_BREAKAGES
 from evaluation.examples import Example, list_asks, read_examples
-from evaluation.runner import MAX_BREAKAGES, EvalConfig, main, run
+from evaluation.runner import EvalConfig, main, run
 
 DATA = Path(__file__).parent / "data" / "shop.jsonl"
 DECLINE = {
@@ -34,8 +35,8 @@ def gold_replies(examples: Sequence[Example]) -> list[str | BackendError]:
 
 
 def config_for(path: Path, out: Path, *, examples: Path = DATA, **changes: object) -> EvalConfig:
-    settings = Settings(database_url=str(path), backend="scripted", query_timeout_s=5)
-    config = EvalConfig(examples=examples, out=out, settings=settings, command="queryforge eval")
+    settings = Settings(database_url=str(path), backend="scripted", query_timeout_s=5, cache_path=out.parent / "cache")
+    config = EvalConfig(examples=examples, out=out, settings=settings, variants=0, command="queryforge eval")
     return config.model_copy(update=changes)
 
 
@@ -235,7 +236,7 @@ def test_the_command_prints_the_table_on_stdout_and_the_rest_on_stderr(
     script = tmp_path / "replies.jsonl"
     script.write_text("".join(json.dumps(reply) + "\n" for reply in gold_replies(read_examples(DATA))))
     monkeypatch.setenv("QUERYFORGE_SCRIPT_PATH", str(script))
-    words = ["--examples", str(DATA), "--db", str(shop_db_path), "--out", str(tmp_path / "out")]
+    words = ["--examples", str(DATA), "--db", str(shop_db_path), "--out", str(tmp_path / "out"), "--variants", "0"]
     assert main([*words, "--backend", "scripted"]) == 0
     shown = capsys.readouterr()
     assert "execution accuracy, all" in shown.out
@@ -257,9 +258,14 @@ def test_a_run_that_is_stopped_keeps_its_answers_and_goes_on(
     script = tmp_path / "replies.jsonl"
     script.write_text('"SELECT 1"\n')
     out = tmp_path / "out"
-    words = ["--examples", str(path), "--db", str(shop_db_path), "--out", str(out), "--backend", "scripted"]
+    words = ["--examples", str(path), "--db", str(shop_db_path), "--out", str(out), "--variants", "0"]
+    words += ["--backend", "scripted"]
     start = "import sys; from evaluation.runner import main; sys.exit(main(sys.argv[1:]))"
-    environment = {**os.environ, "QUERYFORGE_SCRIPT_PATH": str(script)}
+    environment = {
+        **os.environ,
+        "QUERYFORGE_SCRIPT_PATH": str(script),
+        "QUERYFORGE_CACHE_PATH": str(tmp_path / "cache"),
+    }
     process = subprocess.Popen(
         [sys.executable, "-c", start, *words],
         env=environment,
@@ -282,9 +288,11 @@ def test_a_run_that_is_stopped_keeps_its_answers_and_goes_on(
     assert "Traceback" not in narrated
     kept = (out / "predictions.jsonl").read_text().count("\n")
     assert 0 < kept < count
-    settings = Settings(database_url=str(shop_db_path), backend="scripted", script_path=script)
+    settings = Settings(
+        database_url=str(shop_db_path), backend="scripted", script_path=script, cache_path=tmp_path / "cache"
+    )
     backend = ScriptedBackend(["SELECT 1"])
-    metrics = run(EvalConfig(examples=path, out=out, settings=settings, is_resume=True), backend=backend)
+    metrics = run(EvalConfig(examples=path, out=out, settings=settings, variants=0, is_resume=True), backend=backend)
     assert (metrics.accuracy.hits, metrics.n_asks) == (count, count)
     assert len(backend.prompts) == count - kept
     assert len({line["id"] for line in read_lines(out / "predictions.jsonl")}) == count

@@ -1,0 +1,1 @@
+"""How the parts of a SELECT are carried from one SQL dialect to another."""

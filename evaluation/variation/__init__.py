@@ -1,0 +1,1 @@
+"""How the rows of a database are changed, so that lucky queries show; the door is `evaluation.variants`."""
