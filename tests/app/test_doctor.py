@@ -10,6 +10,7 @@ import pytest
 from app import cli
 from assistant.types import DatabaseSchema
 from tests.app.conftest import Script
+from tests.tiny_folder import write_tiny_folder
 
 
 def test_doctor_finds_everything_the_chat_needs(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,6 +32,30 @@ def test_doctor_names_every_fault_with_a_remedy(
     faults = [number for number, line in enumerate(lines) if line.startswith("fault")]
     assert [lines[number].split()[1] for number in faults] == ["Database", "Model"]
     assert all(lines[number + 1].startswith(" ") for number in faults)
+
+
+def test_doctor_looks_into_a_model_folder(script: Script, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script("SELECT 1")
+    assert cli.main(["doctor", "--model", str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    (number,) = (number for number, line in enumerate(lines) if line.startswith("fault"))
+    assert lines[number].split()[1] == "Model"
+    assert "has no config.json" in lines[number]
+    assert "safetensors" in lines[number + 1]
+
+
+@pytest.mark.train
+def test_doctor_describes_an_unquantised_model(
+    script: Script, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script("SELECT 1")
+    folder = write_tiny_folder(tmp_path / "base" / "model", ("SELECT", " 1"), facts={"queryforge.db_id": "library"})
+    assert cli.main(["doctor", "--backend", "huggingface", "--model", str(folder)]) == 0
+    lines = {line.split()[1]: line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")}
+    assert lines["Backend"].startswith("ok")
+    assert "'base/model'" in lines["Model"]
+    assert "trained for 'library'" in lines["Model"]
+    assert lines["Match"].startswith("note")
 
 
 def test_doctor_prints_no_password(script: Script, capsys: pytest.CaptureFixture[str]) -> None:

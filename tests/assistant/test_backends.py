@@ -13,6 +13,7 @@ from assistant import prompts
 from assistant.backends import base
 from assistant.backends.base import Backend
 from assistant.backends.choose import choose_backend
+from assistant.backends.huggingface import HuggingFaceBackend
 from assistant.backends.llamacpp import LlamaCppBackend
 from assistant.backends.metadata import DB_ID_KEY, FINGERPRINT_KEY, PROMPT_LAYOUT_KEY, read_metadata, usable_context
 from assistant.backends.ollama import OllamaBackend
@@ -21,6 +22,7 @@ from assistant.errors import BackendError, UsageError
 from assistant.settings import Settings
 from assistant.types import Message, Prompt
 from tests.ollama_double import OllamaDouble
+from tests.tiny_folder import write_tiny_folder
 from tests.tiny_gguf import write_tiny_gguf
 
 PIECES = ("SELECT", " count(*)", " FROM", " orders")
@@ -57,7 +59,22 @@ def ollama_backend(tmp_path: Path) -> Iterator[Backend]:
         backend.close()
 
 
-@pytest.fixture(params=[scripted_backend, embedded_backend, ollama_backend], ids=["scripted", "llamacpp", "ollama"])
+@contextmanager
+def unquantised_backend(tmp_path: Path) -> Iterator[Backend]:
+    path = write_tiny_folder(tmp_path / "tiny", PIECES, facts=KEYS)
+    backend = HuggingFaceBackend(Settings(model_path=path, threads=1))
+    yield backend
+    backend.close()
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(scripted_backend, id="scripted"),
+        pytest.param(embedded_backend, id="llamacpp"),
+        pytest.param(ollama_backend, id="ollama"),
+        pytest.param(unquantised_backend, id="huggingface", marks=pytest.mark.train),
+    ]
+)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     with request.param(tmp_path) as made:
         yield made
