@@ -16,7 +16,8 @@ from evaluation.examples import Ask, Example, list_asks
 from evaluation.records import Prediction
 
 N_DATABASES = 10
-N_LOANS = 4000
+N_LOANS = 12_000
+"""As many rows as the largest table of the demo database, about."""
 BRANCHES = ("North", "South", "East", "West", "Harbour", "Station")
 GENRES = ("novel", "poetry", "history", "science", "travel", "children")
 

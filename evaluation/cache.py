@@ -29,6 +29,9 @@ MAX_ENTRY_BYTES = 4_000_000
 MAX_CACHE_BYTES = 256_000_000
 """Size of the file at which it is emptied."""
 
+MAX_WAITING = 200
+"""Results that wait to be written together."""
+
 _VOLATILE = re.compile(
     r"now|current_|random|localtime"
     r"|\b(?:date|time|datetime|julianday|unixepoch)\s*\(\s*\)"
@@ -52,6 +55,7 @@ class ResultCache:
     def __init__(self, path: Path) -> None:
         """Open the file, or go without when that cannot be done."""
         self._connection: sqlite3.Connection | None = None
+        self._waiting: dict[bytes, bytes] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists() and path.stat().st_size > MAX_CACHE_BYTES:
@@ -65,7 +69,8 @@ class ResultCache:
             self.close()
 
     def close(self) -> None:
-        """Close the file; calling it twice is harmless."""
+        """Write what waits and close the file; calling it twice is harmless."""
+        self.flush()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -74,27 +79,39 @@ class ResultCache:
         """Give a kept result, or None."""
         if self._connection is None:
             return None
+        key = _key(content, sql, max_rows)
         try:
-            found = self._connection.execute(
-                "SELECT value FROM result WHERE key = ?", (_key(content, sql, max_rows),)
-            ).fetchone()
-            return None if found is None else _unpack(found[0])
+            packed = self._waiting.get(key)
+            if packed is None:
+                found = self._connection.execute("SELECT value FROM result WHERE key = ?", (key,)).fetchone()
+                packed = None if found is None else found[0]
+            return None if packed is None else _unpack(packed)
         except (sqlite3.Error, zlib.error, ValueError, KeyError, TypeError):
             return None
 
     def put(self, content: str, sql: str, max_rows: int, execution: Execution) -> None:
-        """Keep a result."""
+        """Keep a result; it is written with others, by `flush` at the latest."""
         if self._connection is None:
             return
         packed = _pack(execution)
         if len(packed) > MAX_ENTRY_BYTES:
             return
+        self._waiting[_key(content, sql, max_rows)] = packed
+        if len(self._waiting) >= MAX_WAITING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits, in one transaction: processes that write one by one wait for each other all the time."""
+        waiting, self._waiting = self._waiting, {}
+        if self._connection is None or not waiting:
+            return
         try:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO result VALUES (?, ?)", (_key(content, sql, max_rows), packed)
-            )
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany("INSERT OR REPLACE INTO result VALUES (?, ?)", waiting.items())
+            self._connection.execute("COMMIT")
         except sqlite3.Error:
-            self.close()
+            self._connection.close()
+            self._connection = None
 
 
 def is_volatile(sql: str) -> bool:

@@ -148,7 +148,7 @@ def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _read_example(line: str, place: str) -> Example:
-    hint = "Each line is one JSON object with id, question and gold_sql; see the README, Evaluation."
+    hint = 'Each line is one JSON object with id, question and gold_sql; see the README, "How good is it?".'
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -23,7 +23,7 @@ from evaluation.records import Prediction, Score
 from evaluation.scoring import Judge, JudgeConfig, Preparation
 
 CHUNK_ASKS = 50
-"""Asks of one database that are handed to a process at a time."""
+"""Fewest asks of one database that are handed to a process at a time."""
 
 PROCESSES_FROM_ASKS = 200
 """So many asks are worth starting processes for: that takes about a second."""
@@ -96,7 +96,9 @@ class Panel:
         chunks: list[tuple[str, list[tuple[Ask, Prediction]]]] = []
         for name, part in groupby(pairs, key=lambda pair: pair[0].example.db_id):
             same = list(part)
-            chunks += [(name, same[start : start + CHUNK_ASKS]) for start in range(0, len(same), CHUNK_ASKS)]
+            # No larger than a fair share; no smaller without need, as each process opens the database for itself.
+            size = max(CHUNK_ASKS, -(-len(pairs) // (2 * self._jobs)))
+            chunks += [(name, same[start : start + size]) for start in range(0, len(same), size)]
         scores: list[Score | None] = []
         for found in self._map(configs, _score, _score_here, chunks):
             scores += found
@@ -157,4 +159,4 @@ def _score(config: JudgeConfig, pairs: list[tuple[Ask, Prediction]]) -> list[Sco
 
 
 def _score_here(judge: Judge, pairs: list[tuple[Ask, Prediction]]) -> list[Score | None]:
-    return [judge.score(ask, prediction) for ask, prediction in pairs]
+    return judge.score_all(pairs)

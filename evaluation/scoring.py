@@ -143,7 +143,16 @@ class Judge:
             n_empty += not gold.execution.result.rows
             if gold.has_ties:
                 tied.append(ask.name)
+        if self._cache is not None:
+            self._cache.flush()
         return Preparation(n_gold=n_gold, n_empty=n_empty, tied=tuple(tied), untranslated=tuple(untranslated))
+
+    def score_all(self, pairs: Iterable[tuple[Ask, Prediction]]) -> list[Score | None]:
+        """Judge predictions; as `score`."""
+        scores = [self.score(ask, prediction) for ask, prediction in pairs]
+        if self._cache is not None:
+            self._cache.flush()
+        return scores
 
     def score(self, ask: Ask, prediction: Prediction) -> Score | None:
         """Judge one prediction; None where its gold SQL cannot be carried into the dialect.
