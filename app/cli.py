@@ -23,11 +23,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("app.check_sql:main", "tell whether a SQL text would be let through, without running it"),
     "schema": ("app.show_schema:main", "show the tables, columns and keys of the database"),
     "doctor": ("app.doctor:main", "check the model, the database and this machine, with a remedy for each fault"),
+    "pairs": ("app.pairs:main", "list, add, review, export and import approved question-SQL pairs"),
     "eval": ("evaluation.runner:main", "grade the answers to a file of questions"),
+    "report": (
+        "evaluation.report:main",
+        "turn a finished evaluation into a page with plots, also against an older one",
+    ),
     "bench": ("evaluation.bench:main", "measure how long answers take on this machine"),
     "datagen": ("training.datagen.generate:main", "make question-SQL pairs from a database, for training"),
-    "train": ("training.base:main", "train the small model from scratch on a database"),
+    "train": ("training.train:main", "train the small model from scratch, or fine-tune a pretrained one"),
     "export": ("training.gguf:main", "turn trained weights into a GGUF file"),
+    "register": ("training.register:main", "let a GGUF file serve, in Ollama or embedded, or roll it back"),
 }
 """Command name -> (module:function, what it is for)."""
 
@@ -36,6 +42,7 @@ EXTRAS = {
     "bitsandbytes": "train",
     "boto3": "aws",
     "gguf": "export",
+    "jinja2": "report",
     "numpy": "export",
     "peft": "train",
     "psycopg": "postgres",
@@ -46,6 +53,7 @@ EXTRAS = {
     "torch": "train",
     "transformers": "train",
     "trl": "train",
+    "vl_convert": "report",
 }
 """Package that may be missing -> the extra of pyproject.toml that installs it."""
 

@@ -86,7 +86,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _page()
     schema, finding = _database(settings)
     yield finding
-    info, findings = _model(settings)
+    info, findings = _model(settings, schema)
     yield from findings
     if schema is not None and info is not None:
         yield _match(info, schema)
@@ -125,14 +125,18 @@ def _database(settings: Settings) -> tuple[DatabaseSchema | None, Finding]:
     return schema, Finding("ok", "Database", text)
 
 
-def _model(settings: Settings) -> tuple[ModelInfo | None, list[Finding]]:
+def _model(settings: Settings, schema: DatabaseSchema | None) -> tuple[ModelInfo | None, list[Finding]]:
     from assistant.backends.choose import choose_backend
+    from assistant.served import ServedModels
 
+    serving = ServedModels(settings.models_path).current(schema.db_id, schema.dialect) if schema else None
     try:
-        backend, reason = choose_backend(settings)
+        backend, reason = choose_backend(settings, serving)
     except QueryForgeError as error:
         return None, [Finding("fault", "Backend", error.message, error.hint)]
-    findings = [Finding("ok", "Backend", reason)]
+    is_damaged = serving is not None and serving.warnings and settings.model_path is None
+    remedy = "Register a model again: queryforge register --help" if is_damaged else ""
+    findings = [Finding("note" if is_damaged else "ok", "Backend", reason, remedy)]
     try:
         with closing(backend):
             info = backend.info()
@@ -167,7 +171,7 @@ def _ollama(settings: Settings) -> Finding:
     if has_model(installed, settings.model):
         return Finding("ok", "Ollama", f"answers and has '{settings.model}'")
     text = f"answers but has no model '{settings.model}' (it has {len(installed)})"
-    return Finding("note", "Ollama", text, "Create it from the Modelfile in 'modelfiles', or set QUERYFORGE_MODEL.")
+    return Finding("note", "Ollama", text, "Create it: queryforge register; or set QUERYFORGE_MODEL.")
 
 
 def _gpu() -> Finding:

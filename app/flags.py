@@ -6,10 +6,9 @@ Their help is the text of the settings' own fields. Flags win over the environme
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import get_args
 
-from assistant.settings import BackendChoice, Settings
+from assistant.settings import BackendChoice, Settings, choose_model
 
 
 def add_settings_flags(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +16,11 @@ def add_settings_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("database and model")
     group.add_argument("--db", dest="database_url", metavar="URL", help=_describe("database_url"))
     group.add_argument("--backend", choices=get_args(BackendChoice), help=_describe("backend"))
-    group.add_argument("--model", metavar="PATH_OR_TAG", help="A GGUF file, or the tag of a model in Ollama.")
+    group.add_argument(
+        "--model",
+        metavar="PATH_OR_TAG",
+        help="A GGUF file, a folder of unquantised weights, or the tag of a model in Ollama.",
+    )
     group.add_argument("--max-rows", type=int, metavar="N", help=_describe("max_rows"))
     group.add_argument("--timeout", dest="query_timeout_s", type=float, metavar="S", help=_describe("query_timeout_s"))
 
@@ -32,23 +35,13 @@ def load_settings(arguments: argparse.Namespace) -> Settings:
 
 
 def chosen_flags(arguments: argparse.Namespace) -> dict[str, object]:
-    """Return the settings that were typed, by the name of their field.
-
-    A model that looks like a file goes to the embedded backend, any other is a tag in Ollama: who names a model wants
-    that one and no substitute.
-    """
+    """Return the settings that were typed, by the name of their field."""
     flags: dict[str, object] = {
         name: value
-        for name in ("database_url", "backend", "max_rows", "query_timeout_s")
+        for name in ("database_url", "max_rows", "query_timeout_s")
         if (value := getattr(arguments, name)) is not None
     }
-    model: str | None = arguments.model
-    if model is None:
-        return flags
-    is_file = model.lower().endswith(".gguf") or Path(model).is_file()
-    flags["model_path" if is_file else "model"] = model
-    flags.setdefault("backend", "llamacpp" if is_file else "ollama")
-    return flags
+    return flags | choose_model(arguments.model, arguments.backend)
 
 
 def _describe(name: str) -> str:

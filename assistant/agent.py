@@ -1,26 +1,48 @@
 """The only door: a question in, an Answer out.
 
 Holds what lasts from question to question (database, model, index of values, compiled graph) and is safe to use from
-several threads. Judges nothing itself; the steps are in `graph.py`, which is imported when the first question is asked.
+several threads. A model that is registered for the database meanwhile answers from the next question on; questions that
+are being answered keep the one they began with. Judges nothing itself; the steps are in `graph.py`, which is imported
+when the first question is asked.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
-from dataclasses import replace
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from assistant.backends.base import Backend
-from assistant.backends.choose import choose_backend
+from assistant.backends.choose import choose_backend, embed_model
+from assistant.backends.llamacpp import LlamaCppBackend
 from assistant.database import Database, connect
-from assistant.errors import UsageError
+from assistant.errors import BackendError, UsageError
+from assistant.served import ServedModels, Serving
 from assistant.settings import Settings
 from assistant.types import Answer, DatabaseSchema, ModelInfo, Question, StepEvent
 from assistant.values import ValueIndex
 
 if TYPE_CHECKING:
     from assistant.graph import AgentContext, AgentGraph
+
+
+@dataclass
+class _Engine:
+    """A model and what is prepared for it."""
+
+    backend: Backend
+    reason: str
+    """Why this one."""
+    is_ours: bool
+    """Whether it is closed by this object."""
+    prepared: tuple[AgentGraph, AgentContext] | None = None
+    """None until the first question."""
+    questions: int = 0
+    """Questions that it is answering."""
+    is_replaced: bool = False
+    """Whether another one answers new questions; the last question it answers closes it."""
 
 
 class Assistant:
@@ -44,18 +66,26 @@ class Assistant:
             DatabaseError: The database cannot be opened.
         """
         self.settings = settings
-        self.backend_reason = "Given by the caller."
-        self._owned: list[Backend | Database] = []
         self._lock = threading.Lock()
-        self._prepared: tuple[AgentGraph, AgentContext] | None = None
-        if backend is None:
-            backend, self.backend_reason = choose_backend(settings)
-            self._owned.append(backend)
-        self._backend = backend
+        self._renewing = threading.Lock()
+        self._is_closed = False
+        self._opened: Database | None = None
         if database is None:
-            database = connect(settings.database_url, glossary_path=settings.glossary_path)
-            self._owned.append(database)
+            database = self._opened = connect(settings.database_url, glossary_path=settings.glossary_path)
         self._database = database
+        try:
+            if backend is None:
+                self._stamp = self._find_stamp()
+                backend, reason = choose_backend(settings, self._find_serving())
+                self._engine = _Engine(backend, reason, is_ours=True)
+            else:
+                self._engine = _Engine(backend, "Given by the caller.", is_ours=False)
+        except BaseException:
+            if self._opened is not None:
+                self._opened.close()
+            raise
+        is_embedded = self._engine.is_ours and isinstance(self._engine.backend, LlamaCppBackend)
+        self._is_following = is_embedded and settings.model_path is None
 
     def __enter__(self) -> Assistant:
         return self
@@ -76,8 +106,8 @@ class Assistant:
         asked = self._checked(question)
         from assistant.graph import answer_question
 
-        graph, context = self._prepare()
-        return answer_question(graph, asked, _for_one_question(context))
+        with self._working() as (graph, context):
+            return answer_question(graph, asked, context)
 
     def stream(self, question: Question | str) -> Generator[StepEvent | Answer, None, None]:
         """Answer one question, telling each step as it goes; the last item is the Answer.
@@ -91,6 +121,11 @@ class Assistant:
         """
         return self._stream(self._checked(question))
 
+    @property
+    def backend_reason(self) -> str:
+        """Why this model answers."""
+        return self._engine.reason
+
     def schema(self) -> DatabaseSchema:
         """Describe the database."""
         return self._database.schema()
@@ -101,7 +136,7 @@ class Assistant:
         Raises:
             BackendError: It cannot be loaded or reached.
         """
-        return self._backend.info()
+        return self._engine.backend.info()
 
     def warnings(self) -> tuple[str, ...]:
         """Say why answers may be wrong although everything works; empty when there is nothing to say.
@@ -114,10 +149,13 @@ class Assistant:
     def close(self) -> None:
         """Close what this object opened; calling it twice is harmless."""
         with self._lock:
-            owned, self._owned = self._owned, []
-            self._prepared = None
-        for resource in owned:
-            resource.close()
+            self._is_closed = True
+            engine = self._engine
+            engine.prepared = None
+        if engine.is_ours:
+            engine.backend.close()
+        if self._opened is not None:
+            self._opened.close()
 
     def _checked(self, question: Question | str) -> Question:
         asked = Question(text=question) if isinstance(question, str) else question
@@ -136,28 +174,87 @@ class Assistant:
     def _stream(self, question: Question) -> Generator[StepEvent | Answer, None, None]:
         from assistant.graph import stream_question
 
-        graph, context = self._prepare()
-        yield from stream_question(graph, question, _for_one_question(context))
+        with self._working() as (graph, context):
+            yield from stream_question(graph, question, context)
 
-    def _prepare(self) -> tuple[AgentGraph, AgentContext]:
-        """Load the model, index the database's values and compile the graph, once."""
+    @contextmanager
+    def _working(self) -> Iterator[tuple[AgentGraph, AgentContext]]:
+        """Give what one question needs, and keep the model open until it is answered."""
+        self._renew()
+        with self._lock:
+            engine = self._engine
+            if engine.prepared is None:
+                engine.prepared = self._prepare(engine.backend)
+            graph, context = engine.prepared
+            engine.questions += 1
+        try:
+            yield graph, replace(context, cancelled=threading.Event())
+        finally:
+            with self._lock:
+                engine.questions -= 1
+                is_last = engine.is_replaced and engine.questions == 0
+            if is_last:
+                engine.backend.close()
+
+    def _prepare(self, backend: Backend, *, refresh: bool = False) -> tuple[AgentGraph, AgentContext]:
+        """Load the model, index the database's values and compile the graph."""
         from assistant.graph import AgentContext, build_graph
 
+        info, schema = backend.info(), self._database.schema(refresh)
+        index = ValueIndex.build(self._database, schema)
+        context = AgentContext(
+            backend=backend,
+            database=self._database,
+            schema=schema,
+            match_values=index.match,
+            prompt_layout=info.prompt_layout,
+            settings=self.settings,
+            warnings=describe_mismatch(info, schema),
+        )
+        return build_graph(), context
+
+    def _renew(self) -> None:
+        """Change to the model that was registered since the last look, if there is one.
+
+        One question waits until it is loaded; others go on with the model there is. A model that cannot be loaded
+        changes nothing.
+        """
+        if not self._is_following or self._find_stamp() == self._stamp:
+            return
+        if not self._renewing.acquire(blocking=False):
+            return
+        try:
+            stamp = self._find_stamp()
+            backend, reason = embed_model(self.settings, self._find_serving(), "registered while this was running")
+            engine = _Engine(backend, reason, is_ours=True)
+            try:
+                # The model is mostly trained again because the schema has changed.
+                engine.prepared = self._prepare(backend, refresh=True)
+            except BackendError as error:
+                backend.close()
+                self._engine.reason += f" A newer one cannot be used: {error.message}"
+            else:
+                self._replace(engine)
+            self._stamp = stamp
+        finally:
+            self._renewing.release()
+
+    def _replace(self, engine: _Engine) -> None:
         with self._lock:
-            if self._prepared is None:
-                info, schema = self._backend.info(), self._database.schema()
-                index = ValueIndex.build(self._database, schema)
-                context = AgentContext(
-                    backend=self._backend,
-                    database=self._database,
-                    schema=schema,
-                    match_values=index.match,
-                    prompt_layout=info.prompt_layout,
-                    settings=self.settings,
-                    warnings=describe_mismatch(info, schema),
-                )
-                self._prepared = build_graph(), context
-            return self._prepared
+            if self._is_closed:
+                old = engine
+            else:
+                old, self._engine = self._engine, engine
+            old.is_replaced = True
+            is_idle = old.questions == 0
+        if is_idle:
+            old.backend.close()
+
+    def _find_stamp(self) -> tuple[int, int, int] | None:
+        return ServedModels(self.settings.models_path).stamp(self._database.db_id, self._database.dialect)
+
+    def _find_serving(self) -> Serving:
+        return ServedModels(self.settings.models_path).current(self._database.db_id, self._database.dialect)
 
 
 def describe_mismatch(info: ModelInfo, schema: DatabaseSchema) -> tuple[str, ...]:
@@ -173,7 +270,3 @@ def describe_mismatch(info: ModelInfo, schema: DatabaseSchema) -> tuple[str, ...
             "answers that touch the change may be wrong. Train it again.",
         )
     return ()
-
-
-def _for_one_question(context: AgentContext) -> AgentContext:
-    return replace(context, cancelled=threading.Event())

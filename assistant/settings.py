@@ -19,7 +19,15 @@ from assistant.types import Record
 
 ENV_PREFIX = "QUERYFORGE_"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-BackendChoice = Literal["auto", "ollama", "llamacpp", "scripted"]
+SHIPPED_MODEL = PROJECT_ROOT / "modelfiles" / "queryforge-shop-q8_0.gguf"
+"""The small model that comes with the project."""
+BackendChoice = Literal["auto", "ollama", "llamacpp", "huggingface", "scripted"]
+
+
+def _data_folder() -> Path:
+    # The XDG Base Directory Specification: a path that is not absolute counts as not set.
+    folder = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return (folder if folder.is_absolute() else Path("~/.local/share")) / "queryforge"
 
 
 class Settings(Record):
@@ -30,12 +38,15 @@ class Settings(Record):
     glossary_path: Path | None = None
     """TOML file of domain terms; by default `<database file>.glossary.toml` beside a SQLite file, if there is one."""
     backend: BackendChoice = "auto"
-    """What serves the model: `ollama`, `llamacpp` (embedded), `scripted` (replies from a file), or `auto`: Ollama if it
-    answers and has the model, else embedded."""
+    """What serves the model: `ollama`, `llamacpp` (embedded), `huggingface` (unquantised, needs the extra `train`),
+    `scripted` (replies from a file), or `auto`: Ollama if it answers and has the model, else embedded."""
     model: str = "queryforge"
     """Ollama tag of the model."""
-    model_path: Path = PROJECT_ROOT / "modelfiles" / "queryforge-shop-q8_0.gguf"
-    """GGUF file for the embedded backend."""
+    model_path: Path | None = None
+    """GGUF file for the embedded backend, for `huggingface` a folder as transformers or peft writes it; by default the
+    model that was last registered for the database, else the small one in `modelfiles`."""
+    models_path: Path = Field(default_factory=lambda: _data_folder() / "models")
+    """Folder of the models that were registered for the embedded backend: the last three of each database."""
     script_path: Path | None = None
     """Replies for the `scripted` backend, one JSON string a line, used in order and then from the start again."""
     ollama_host: str = "http://127.0.0.1:11434"
@@ -52,6 +63,11 @@ class Settings(Record):
     """Longest question in characters."""
     max_reply_tokens: int = Field(default=320, ge=16)
     """Most tokens a model may write for one draft."""
+    cache_path: Path = Path("~/.cache/queryforge")
+    """Folder for what can be made again: results of gold SQL, variants of databases. It may be deleted at any time."""
+    memory_url: str = Field(default_factory=lambda: f"sqlite:///{_data_folder() / 'memory.sqlite'}", repr=False)
+    """Where feedback, approved question-SQL pairs and saved questions are kept: a SQLAlchemy URL or a bare path; a
+    database of its own, on a server when several machines share it. The file is made when it is not there."""
     threads: int = Field(default_factory=lambda: max(1, min(os.cpu_count() or 1, 8)))
     """Processor threads for the embedded model."""
 
@@ -81,6 +97,28 @@ class Settings(Record):
                 f"Set {ENV_PREFIX}{name.upper()} or its flag to a fitting value; see README, Settings.",
             ) from error
         return settings
+
+
+def choose_model(model: str | None, backend: str | None) -> dict[str, object]:
+    """Say what naming a model on a command line means, as settings.
+
+    A model that looks like a file goes to the embedded backend, a folder to transformers, any other is a tag in Ollama:
+    who names a model wants that one and no substitute.
+
+    Args:
+        model: What was named, if anything.
+        backend: The backend that was chosen, if any.
+    """
+    if model is None:
+        return {} if backend is None else {"backend": backend}
+    if model.lower().endswith(".gguf") or Path(model).is_file():
+        wanted = "llamacpp"
+    elif Path(model).is_dir():
+        wanted = "huggingface"
+    else:
+        wanted = "ollama"
+    server = wanted if backend in (None, "auto", "scripted") else backend
+    return {"backend": backend or wanted, "model" if server == "ollama" else "model_path": model}
 
 
 def _read_env_file(path: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ All are frozen and refuse unknown fields. Each field is documented under itself,
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -193,6 +194,8 @@ class ModelInfo(Record):
     """Schema fingerprint it was fine-tuned for (GGUF key `queryforge.schema_fingerprint`); empty for any."""
     size_bytes: int = 0
     """Size of the weights; 0 when unknown."""
+    path: Path | None = None
+    """File or folder of the weights; None when a server holds them."""
 
 
 class Reply(Record):

@@ -163,8 +163,7 @@ def _unpack(packed: bytes) -> Execution:
     columns, rows, is_truncated, elapsed_ms, is_ordered = json.loads(
         zlib.decompress(packed).decode("utf-8", "surrogatepass")
     )
-    # Written by `_pack` from a QueryResult: checking every cell again would take longer than the query.
-    result = QueryResult.model_construct(
+    result = QueryResult(
         columns=tuple(ResultColumn(name=name, kind=kind) for name, kind in columns),
         rows=tuple(map(tuple, rows)),
         is_truncated=is_truncated,

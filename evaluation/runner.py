@@ -20,8 +20,9 @@ from typing import get_args
 
 from assistant.agent import describe_mismatch
 from assistant.backends.base import Backend
-from assistant.backends.choose import choose_backend
+from assistant.backends.choose import choose_backend, choose_weights
 from assistant.errors import UsageError, mask_secrets
+from assistant.served import ServedModels
 from assistant.settings import BackendChoice, Settings, choose_model
 from assistant.types import DatabaseSchema, ModelInfo, Record
 from evaluation.asking import ask_all
@@ -203,6 +204,7 @@ def run(config: EvalConfig, *, backend: Backend | None = None) -> Metrics:
         judges = {name: _add_variants(config, judge, schemas[name], asks, stack) for name, judge in judges.items()}
         model: Backend | None = None
         if config.predictions is None:
+            settings = _name_weights(settings, list(schemas.values()))
             model = backend or stack.enter_context(closing(choose_backend(settings)[0]))
             identity = identify(config.examples, settings, model.info(), list(schemas.values()))
             _narrate_mismatches(model.info(), schemas)
@@ -233,6 +235,14 @@ def run(config: EvalConfig, *, backend: Backend | None = None) -> Metrics:
         metrics = measure(scores, facts)
         folder.write_results(scores, metrics)
     return metrics
+
+
+def _name_weights(settings: Settings, schemas: Sequence[DatabaseSchema]) -> Settings:
+    """Settle which weights are judged, before anything is asked: those served for the database, if it is only one."""
+    if len(schemas) > 1:
+        return settings.model_copy(update={"model_path": choose_weights(settings)})
+    serving = ServedModels(settings.models_path).current(schemas[0].db_id, schemas[0].dialect)
+    return settings.model_copy(update={"model_path": choose_weights(settings, serving)})
 
 
 def _plan_judges(

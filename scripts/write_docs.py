@@ -16,12 +16,19 @@ from assistant.settings import ENV_PREFIX, PROJECT_ROOT, Settings
 README = PROJECT_ROOT / "README.md"
 ENV_EXAMPLE = PROJECT_ROOT / ".env.example"
 
+BY_MACHINE = {
+    "threads": "all cores, at most 8",
+    "models_path": "~/.local/share/queryforge/models",
+    "memory_url": "sqlite:///~/.local/share/queryforge/memory.sqlite",
+}
+"""Settings whose default differs from machine to machine -> what it is on most."""
+
 
 def default_text(name: str) -> str:
     """Say the default of a setting, without this machine's paths or core count."""
     field = Settings.model_fields[name]
-    if name == "threads":
-        return "all cores, at most 8"
+    if name in BY_MACHINE:
+        return BY_MACHINE[name]
     value = field.get_default(call_default_factory=True)
     return "" if value is None else str(value).replace(f"{PROJECT_ROOT}/", "")
 

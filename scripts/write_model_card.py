@@ -10,7 +10,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from evaluation.metrics import Metrics, Rate
+from evaluation.metrics import Metrics
+from evaluation.rates import Rate
 from training.base import BaseConfig, BaseReport
 from training.datagen.generate import DatagenSummary
 

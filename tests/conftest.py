@@ -22,6 +22,8 @@ DEMO = Path(__file__).resolve().parent.parent / "scripts" / "demo"
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(ENV_PREFIX)]:
         monkeypatch.delenv(name)
+    # Neither are models and memories of the person who runs the tests.
+    monkeypatch.setenv("XDG_DATA_HOME", "/nowhere/at/all")
 
 
 @pytest.fixture(scope="session")

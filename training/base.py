@@ -4,26 +4,24 @@ In: a folder with `train.jsonl` and, to judge by, `eval.jsonl`; a config. Out, i
 tokenizer and config as transformers reads them), `report.json`, `metrics.jsonl`, and `checkpoint.pt`, from which the
 same command goes on. Knows nothing of databases or of how examples were made.
 
-    python -m training.base training/configs/shop.toml --data DIR --out DIR
+    queryforge train training/configs/shop.toml --data DIR --out DIR
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from assistant.errors import QueryForgeError
 from assistant.types import Record
-from training.config import load_config, parse_overrides
 
 
 class BaseConfig(Record):
     """Everything that decides a training of the small model."""
 
+    kind: Literal["base"] = "base"
+    """Tells this config from one of a fine-tuning."""
     data_dir: Path = Path("runs/shop-data")
     """Folder with `train.jsonl` and, optionally, `eval.jsonl`."""
     out_dir: Path = Path("runs/shop-base")
@@ -153,28 +151,3 @@ def train_base(config: BaseConfig) -> BaseReport:
     from training.loop import Run  # torch takes seconds to import
 
     return Run(config).train()
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run the command; give the exit code."""
-    parser = argparse.ArgumentParser(prog="queryforge train", description="Train the small model.")
-    parser.add_argument("config", type=Path, help="TOML file, such as training/configs/shop.toml")
-    parser.add_argument("--data", type=Path, help="folder with train.jsonl and eval.jsonl")
-    parser.add_argument("--out", type=Path, help="run folder; a checkpoint in it is continued")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of the config")
-    args = parser.parse_args(argv)
-    try:
-        overrides = {**parse_overrides(args.set), "data_dir": args.data, "out_dir": args.out}
-        report = train_base(load_config(BaseConfig, args.config, overrides))
-    except QueryForgeError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)  # noqa: T201
-        return 130
-    print(report.model_dump_json(indent=2))  # noqa: T201
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -60,10 +60,9 @@ def load_config(kind: type[Config], path: Path | None, overrides: Mapping[str, o
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"])) or "config"
-        raise UsageError(
-            f"{source}: '{name}' cannot be {first.get('input')!r}: {first['msg']}.",
-            _field_text(kind, name),
-        ) from error
+        is_missing = first["type"] == "missing"
+        complaint = "is missing" if is_missing else f"cannot be {first.get('input')!r}: {first['msg']}"
+        raise UsageError(f"{source}: '{name}' {complaint}.", _field_text(kind, name)) from error
 
 
 def parse_overrides(pairs: Sequence[str]) -> dict[str, object]:

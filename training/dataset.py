@@ -47,6 +47,8 @@ class TrainingExample(Record):
     """The SQL, or a declining comment."""
     kind: str = ""
     """Kind of question, for counting."""
+    weight: float = Field(default=1.0, gt=0, le=1000)
+    """How much each of its tokens counts when fine-tuning; more for what people approved or corrected."""
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,10 @@ import math
 import os
 import pickle
 import shutil
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -31,6 +29,7 @@ from assistant.prompts import PAD, TURN_END
 from training.base import BaseConfig, BaseReport, HeldOut
 from training.config import write_run_record, write_text_whole
 from training.dataset import Batch, make_batch, plan_batches
+from training.interruption import watch_interruption
 from training.judging import judge
 from training.model import save_model
 from training.preparation import make_model, make_optimizers, make_tokenizer, read_data
@@ -89,7 +88,7 @@ class Run:
         started_at, saved_at = self.step, time.monotonic()
         _say(self._describe())
         bar = tqdm(total=self.planned_steps, initial=self.step, unit="step", disable=not sys.stderr.isatty())
-        with _interruption() as interrupted, bar:
+        with watch_interruption() as interrupted, bar:
             while self.planned_steps is None or self.step < self.planned_steps:
                 started = time.perf_counter()
                 batch = make_batch(self.examples, next(batches), self.pad_id)
@@ -335,22 +334,6 @@ def _set_weights(weights: list[Tensor], values: list[Tensor]) -> None:
     with torch.no_grad():
         for weight, value in zip(weights, values, strict=True):
             weight.copy_(value)
-
-
-@contextmanager
-def _interruption() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and a request to end into an event that is looked at between steps, where all is consistent."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: event.set()) for number in signals]
-    try:
-        yield event
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
 
 
 def _first_line(error: Exception) -> str:

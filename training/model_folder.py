@@ -1,24 +1,39 @@
-"""Read a folder as transformers writes it: what kind of model it holds and how it splits text. No torch needed.
+"""Read `config.json` as transformers writes it: what kind of model a folder holds. No torch needed.
 
-In: `config.json` and `tokenizer.json` of a Llama or Qwen2 model. Out: records for the converter. Refuses what llama.cpp
-would load but compute or split in another way, since such a model answers wrongly without any error.
+In: the folder of a Llama, Mistral or Qwen2 model. Out: a record for the converter. Refuses what llama.cpp would load
+and compute in another way, since such a model answers wrongly without any error.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
 from assistant.errors import TrainingError
-from assistant.prompts import PAD, TURN_END
 from assistant.types import Record
-from training.tokenizer import QWEN2_SPLIT
 
-TokenKind = Literal["normal", "control", "user_defined", "unused"]
+ARCHITECTURES: dict[str, Literal["llama", "qwen2"]] = {
+    "LlamaForCausalLM": "llama",
+    "MistralForCausalLM": "llama",  # the same network; llama.cpp has no name of its own for it
+    "Qwen2ForCausalLM": "qwen2",
+}
+"""transformers' name of an architecture -> llama.cpp's."""
 
-_ARCHITECTURES = {"LlamaForCausalLM": "llama", "Qwen2ForCausalLM": "qwen2"}
+_OTHERS = "For others use the converter of llama.cpp."
+
+
+class RopeStretch(Record):
+    """How Llama 3.1 and later stretch slow rotary frequencies over a longer context (rope type `llama3`)."""
+
+    factor: float
+    """The slowest frequencies are divided by this."""
+    low_freq_factor: float
+    """Waves longer than `original_context_tokens` divided by this are stretched fully."""
+    high_freq_factor: float
+    """Waves shorter than `original_context_tokens` divided by this stay as they are."""
+    original_context_tokens: int
+    """Context before stretching."""
 
 
 class ModelFacts(Record):
@@ -46,25 +61,16 @@ class ModelFacts(Record):
     """Added to the mean square in every norm."""
     rope_theta: float
     """Base of the rotary frequencies."""
+    rope_stretch: RopeStretch | None
+    """How the frequencies are changed; None when they are not."""
     is_tied: bool
     """Whether the output matrix is the embedding."""
     has_bias: bool
     """Whether q, k and v have a bias."""
-
-
-class Vocabulary(Record):
-    """What tokenizer.json says, in llama.cpp's terms."""
-
-    tokens: tuple[str, ...]
-    """Token text by id, padded to the rows of the embedding."""
-    kinds: tuple[TokenKind, ...]
-    """What each token is, by id."""
-    merges: tuple[str, ...]
-    """Merges, best first, the two parts parted by a space."""
-    eos_id: int
-    """Token that ends a turn."""
-    pad_id: int
-    """Token that fills."""
+    bos_id: int | None
+    """Token that begins a text."""
+    eos_ids: tuple[int, ...]
+    """Tokens that end a text, the most usual first."""
 
 
 def read_facts(model_dir: Path) -> ModelFacts:
@@ -74,25 +80,20 @@ def read_facts(model_dir: Path) -> ModelFacts:
         TrainingError: It is missing, incomplete, or of an architecture or RoPE kind that is not known here.
     """
     path = model_dir / "config.json"
-    config = _read_json(path)
-    architectures = config.get("architectures") or ["none"]
-    architecture = _ARCHITECTURES.get(architectures[0])
+    config = read_json(path)
+    names = config.get("architectures") or ["none"]
+    architecture = ARCHITECTURES.get(names[0])
     if architecture is None:
         raise TrainingError(
-            f"'{path}' names the architecture {architectures[0]!r}, which is not known here.",
-            f"Known: {', '.join(_ARCHITECTURES)}. For others use the converter of llama.cpp.",
+            f"'{path}' names the architecture {names[0]!r}, which is not known here.",
+            f"Known: {', '.join(ARCHITECTURES)}. {_OTHERS}",
         )
+    _refuse_other_computation(path, config)
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    kind = rope.get("rope_type", rope.get("type", "default"))
     theta = rope.get("rope_theta", config.get("rope_theta"))
     if theta is None:
         raise TrainingError(f"'{path}' names no rope_theta.", "Add the base of its rotary positions, such as 10000.0.")
-    if kind != "default":
-        raise TrainingError(
-            f"'{path}' uses the RoPE kind {kind!r}, which is not known here.", "Use the converter of llama.cpp."
-        )
-    if config.get("use_sliding_window"):
-        raise TrainingError(f"'{path}' switches sliding-window attention on.", "Use the converter of llama.cpp.")
+    eos = config.get("eos_token_id")
     try:
         heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
         return ModelFacts.model_validate(
@@ -108,65 +109,23 @@ def read_facts(model_dir: Path) -> ModelFacts:
                 "context_tokens": config["max_position_embeddings"],
                 "norm_eps": config["rms_norm_eps"],
                 "rope_theta": theta,
+                "rope_stretch": _read_stretch(path, rope),
                 "is_tied": bool(config.get("tie_word_embeddings", False)),
                 "has_bias": architecture == "qwen2" or bool(config.get("attention_bias", False)),
+                "bos_id": config.get("bos_token_id"),
+                "eos_ids": eos if isinstance(eos, list) else [] if eos is None else [eos],
             }
         )
     except (KeyError, ValueError, TypeError) as error:
         raise TrainingError(f"'{path}' is incomplete: {error}.", "Save the model again with transformers.") from error
 
 
-def read_vocabulary(model_dir: Path, rows: int) -> Vocabulary:
-    """Read tokenizer.json.
-
-    Args:
-        model_dir: Folder of the model.
-        rows: Rows of the embedding; missing tokens are filled up as unused.
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file that holds one JSON object.
 
     Raises:
-        TrainingError: It is missing or splits text in a way that llama.cpp would not repeat exactly.
+        TrainingError: It is missing or holds something else.
     """
-    path = model_dir / "tokenizer.json"
-    data = _read_json(path)
-    hint = "Only byte-level BPE with the split of Qwen2 is sure to give the same tokens; train it with training.base."
-    model, normalizer = data.get("model") or {}, data.get("normalizer") or {}
-    if model.get("type") != "BPE" or "merges" not in model:
-        raise TrainingError(f"'{path}' is a {model.get('type')} tokenizer.", hint)
-    if normalizer.get("type", "NFC") != "NFC":
-        raise TrainingError(f"'{path}' normalises text with {normalizer['type']}.", hint)
-    if not _splits_as_qwen2(data.get("pre_tokenizer") or {}):
-        raise TrainingError(f"'{path}' splits text in a way that is not known here.", hint)
-    tokens = [f"[PAD{number}]" for number in range(rows)]
-    kinds: list[TokenKind] = ["unused"] * rows
-    known: list[tuple[str, int, TokenKind]] = [(text, number, "normal") for text, number in model["vocab"].items()]
-    for entry in data.get("added_tokens") or ():
-        known.append((entry["content"], entry["id"], "control" if entry["special"] else "user_defined"))
-    for text, number, kind in known:
-        if number >= rows:
-            raise TrainingError(
-                f"'{path}' has the token {text!r} with id {number}, but the embedding has {rows} rows.",
-                "Tokenizer and weights belong to different models.",
-            )
-        tokens[number], kinds[number] = text, kind
-    text, count = Counter(tokens).most_common(1)[0]
-    if count > 1:
-        raise TrainingError(
-            f"'{path}' has the token {text!r} twice.", "llama.cpp cannot load that; rename one of them."
-        )
-    control = {token: number for number, token in enumerate(tokens) if kinds[number] == "control"}
-    for text in (TURN_END, PAD):
-        if text not in control:
-            raise TrainingError(f"'{path}' has no control token {text!r}.", "The chat format of QueryForge needs it.")
-    return Vocabulary(
-        tokens=tuple(tokens),
-        kinds=tuple(kinds),
-        merges=tuple(merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]),
-        eos_id=control[TURN_END],
-        pad_id=control[PAD],
-    )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -176,15 +135,31 @@ def _read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def _splits_as_qwen2(pre_tokenizer: dict[str, Any]) -> bool:
-    parts = pre_tokenizer.get("pretokenizers") or []
-    if pre_tokenizer.get("type") != "Sequence" or [part.get("type") for part in parts] != ["Split", "ByteLevel"]:
-        return False
-    split, bytes_ = parts
-    return (
-        split.get("pattern") == {"Regex": QWEN2_SPLIT}
-        and split.get("behavior") == "Isolated"
-        and not split.get("invert")
-        and not bytes_.get("use_regex", True)
-        and not bytes_.get("add_prefix_space", True)
+def _refuse_other_computation(path: Path, config: dict[str, Any]) -> None:
+    if config.get("quantization_config"):
+        raise TrainingError(
+            f"'{path}' describes quantised weights.", "Give the folder of the same model before quantising."
+        )
+    if (activation := config.get("hidden_act", "silu")) != "silu":
+        raise TrainingError(f"'{path}' uses the activation {activation!r}, which is not known here.", _OTHERS)
+    # Qwen2 names a window that its switch leaves off. Mistral has no switch: null is none, and no word means 4096.
+    is_mistral = config["architectures"][0] == "MistralForCausalLM"
+    is_on = is_mistral or bool(config.get("use_sliding_window"))
+    window = config.get("sliding_window", 4096) if is_on else None
+    is_narrow = window is not None and window < config.get("max_position_embeddings", 0)
+    if is_narrow or "sliding_attention" in (config.get("layer_types") or ()):
+        raise TrainingError(f"'{path}' switches sliding-window attention on.", _OTHERS)
+
+
+def _read_stretch(path: Path, rope: dict[str, Any]) -> RopeStretch | None:
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind == "default":
+        return None
+    if kind != "llama3":
+        raise TrainingError(f"'{path}' uses the RoPE kind {kind!r}, which is not known here.", _OTHERS)
+    return RopeStretch(
+        factor=rope["factor"],
+        low_freq_factor=rope["low_freq_factor"],
+        high_freq_factor=rope["high_freq_factor"],
+        original_context_tokens=rope["original_max_position_embeddings"],
     )

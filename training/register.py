@@ -1,108 +1,288 @@
-"""Make a model known to Ollama: the Modelfile that goes with a GGUF.
+"""`queryforge register`: let a GGUF file serve, through Ollama or embedded, or go back to the model before it.
 
-In: a GGUF and the system message it was trained with. Out: the text of a Modelfile, whose template renders the same
-prompt as `prompts.render_text`, byte for byte. Every parameter is explicit, because Ollama's defaults differ between
-its versions (its repeat penalty was 1.1 for years, which hurts SQL: names have to be repeated).
+In: a GGUF that `queryforge export` made. Out: a tag in Ollama, or a model that the embedded backend serves for the
+database; and a record of it on stdout. The file has answered a question before it takes the place of another, and that
+one is kept to go back to. Killed or failing at any point, it leaves a working model in that place. Judges no model:
+that is the gate's.
 
-    python -m training.register modelfiles/queryforge-shop-q8_0.gguf
+    queryforge register out.gguf --db data/shop.sqlite
+    queryforge register out.gguf --backend ollama --tag queryforge
+    queryforge register --rollback
+
+In Ollama a model is made under a tag of its own, `queryforge:registering-...`, asked there, and only then copied to the
+tag that answers; what answered before moves to `queryforge:previous-1`, and that to `-2` and `-3`.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, get_args
 
-from gguf import GGUFReader
-
-from assistant.errors import QueryForgeError, UsageError
-from assistant.prompts import OLLAMA_TEMPLATE, PAD, TURN_END, TURN_START, render_system
+from assistant.backends.choose import choose_weights
+from assistant.backends.llamacpp import LlamaCppBackend
+from assistant.backends.ollama import OllamaBackend, has_model, installed_models
+from assistant.errors import QueryForgeError, TrainingError, UsageError
+from assistant.files import digest_file
+from assistant.served import ServedModels, TrainedModel
 from assistant.settings import Settings
-from assistant.types import Dialect, Record, SchemaContext
+from assistant.types import DatabaseSchema, Record
+from training.modelfile import GgufFacts, read_gguf_facts, read_modelfile_config, refuse_other_database
+from training.ollama_previous import beside, close_up, keep_previous, step_back
+from training.ollama_tags import OllamaTags, full_name
+from training.smoke import ask_model, check_reply, smoke_question
+
+RegisterBackend = Literal["auto", "ollama", "llamacpp"]
+PROBE_TIMEOUT_S = 2.0
+"""How long Ollama may take to say that it is there."""
 
 
-class ModelfileConfig(Record):
-    """What a Modelfile has to say."""
+class Registration(Record):
+    """What serves now."""
 
-    gguf_name: str
-    """File name of the weights; Ollama looks for it beside the Modelfile."""
-    system: str
-    """System message for people who use the model in a terminal."""
-    context_tokens: int
-    """Longest prompt and reply together; the same as the embedded backend uses, or Ollama reloads the model."""
-    reply_tokens: int = Settings.model_fields["max_reply_tokens"].default
-    """Most tokens of a reply."""
-
-
-def render_modelfile(config: ModelfileConfig) -> str:
-    """Write the Modelfile."""
-    parameters: list[tuple[str, object]] = [
-        ("temperature", 0), ("seed", 1), ("repeat_penalty", 1), ("num_ctx", config.context_tokens),
-        ("num_predict", config.reply_tokens), ("stop", TURN_END), ("stop", TURN_START), ("stop", PAD),
-    ]  # fmt: skip
-    lines = [
-        "# QueryForge: a question in, one SQL statement out.",
-        "#",
-        "#   ollama create queryforge -f modelfiles/Modelfile",
-        '#   ollama run queryforge "How many customers do we have?"',
-        f"FROM ./{config.gguf_name}",
-        f'TEMPLATE """{OLLAMA_TEMPLATE}"""',
-        f'SYSTEM """{config.system}"""',
-        *(f"PARAMETER {name} {_quoted(value)}" for name, value in parameters),
-    ]
-    return "\n".join(lines) + "\n"
+    backend: Literal["ollama", "llamacpp"]
+    """What serves it."""
+    model: str
+    """Tag in Ollama, or name of the file; empty when the model that ships serves again."""
+    sha256: str = ""
+    """SHA-256 of the GGUF; empty for a rollback in Ollama, which does not tell."""
+    question: str = ""
+    """What it was asked first; empty for a rollback."""
+    reply: str = ""
+    """What it wrote."""
+    previous: tuple[str, ...] = ()
+    """Tags or files that can be gone back to, the last one first."""
 
 
-def read_modelfile_config(gguf: Path) -> ModelfileConfig:
-    """Read from a GGUF what its Modelfile has to say.
+def describe_gguf(gguf: Path, schema: DatabaseSchema | None) -> TrainedModel:
+    """Gather what the list of served models wants to know of a file; figures and dates are the caller's to add.
+
+    Args:
+        gguf: A file of `queryforge export`.
+        schema: The database as it is now; kept with the model when it is the one that it was trained on.
 
     Raises:
-        UsageError: The file is missing, is no GGUF, or was not exported by QueryForge.
+        UsageError: The file cannot be used, or belongs to another database.
     """
-    try:
-        reader = GGUFReader(gguf)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"Cannot read '{gguf}': {error}.", "Give a GGUF file made by 'queryforge export'.") from error
-
-    def field(key: str) -> object:
-        found = reader.get_field(key)
-        if found is None:
-            raise UsageError(f"'{gguf}' has no key '{key}'.", "Give a GGUF file made by 'queryforge export'.")
-        return found.contents()
-
-    dialect = str(field("queryforge.dialect"))
-    known: dict[str, Dialect] = {"sqlite": "sqlite", "postgres": "postgres", "mysql": "mysql"}
-    context = SchemaContext(db_id=str(field("queryforge.db_id")), dialect=known[dialect], tables=())
-    layout = str(field("queryforge.prompt_layout"))
-    if layout != "compact":
-        raise UsageError(
-            f"'{gguf}' wants the '{layout}' layout.", "Only models that know their schema get a Modelfile."
-        )
-    return ModelfileConfig(
-        gguf_name=gguf.name,
-        system=render_system(context, "compact"),
-        context_tokens=int(str(field("llama.context_length"))),
+    facts = read_gguf_facts(gguf)
+    refuse_other_database(gguf, facts, schema)
+    if not facts.db_id and schema is None:
+        raise UsageError(f"'{gguf}' was trained for no one database.", "Name the one it is to answer for with --db.")
+    is_trained_on = schema is not None and facts.schema_fingerprint == schema.fingerprint
+    return TrainedModel(
+        sha256=digest_file(gguf),
+        size_bytes=gguf.stat().st_size,
+        db_id=facts.db_id if schema is None else schema.db_id,
+        dialect=facts.dialect if schema is None else schema.dialect,
+        schema_fingerprint=facts.schema_fingerprint,
+        trained_schema=schema if is_trained_on else None,
     )
 
 
-def _quoted(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)
+def register_embedded(
+    gguf: Path, settings: Settings, schema: DatabaseSchema | None, trained: TrainedModel | None = None
+) -> Registration:
+    """Let the embedded backend serve a file.
+
+    Args:
+        gguf: A file of `queryforge export`.
+        settings: Where models are kept, and how long an answer may take.
+        schema: The database, if it can be read.
+        trained: What is known of the file; by default what it says itself.
+
+    Raises:
+        QueryForgeError: It cannot be loaded, did not answer with SQL, or cannot be copied; nothing has changed.
+    """
+    facts = read_gguf_facts(gguf)
+    trained = trained or describe_gguf(gguf, schema)
+    question = smoke_question(schema)
+    with contextlib.closing(LlamaCppBackend(settings.model_copy(update={"model_path": gguf}))) as backend:
+        reply = ask_model(backend, question, facts, schema, max_tokens=settings.max_reply_tokens)
+    check_reply(reply, question, trained.dialect)
+    models = ServedModels(settings.models_path)
+    served = models.install(gguf, trained)
+    before = models.history(served.db_id, served.dialect)[1:]
+    return Registration(
+        backend="llamacpp",
+        model=served.file,
+        sha256=served.sha256,
+        question=question,
+        reply=reply,
+        previous=tuple(model.file for model in before),
+    )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Write the Modelfile beside a GGUF; give the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training.register", description="Write the Modelfile of a GGUF.")
-    parser.add_argument("gguf", type=Path, help="GGUF made by 'queryforge export'")
-    args = parser.parse_args(argv)
-    try:
-        text = render_modelfile(read_modelfile_config(args.gguf))
-    except QueryForgeError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return error.exit_code
-    (args.gguf.parent / "Modelfile").write_text(text, encoding="utf-8")
+def register_in_ollama(gguf: Path, settings: Settings, schema: DatabaseSchema | None) -> Registration:
+    """Let Ollama serve a file under the tag of the settings.
+
+    Args:
+        gguf: A file of `queryforge export`.
+        settings: Server and tag.
+        schema: The database; needed by a model of the full layout, which has to be told it.
+
+    Raises:
+        QueryForgeError: The server is not there or refused, or the model did not answer with SQL; what the tag stood
+            for it stands for still.
+    """
+    facts = read_gguf_facts(gguf)
+    config = read_modelfile_config(gguf, schema)
+    if config.omitted_tables:
+        _narrate(f"In a terminal the model will not know of {', '.join(config.omitted_tables)}: there is no room.")
+    sha256 = digest_file(gguf)
+    tag, question = full_name(settings.model), smoke_question(schema)
+    trial = f"{beside(tag, 'registering-')}{sha256[:12]}"
+    with OllamaTags(settings.ollama_host) as tags:
+        for stale in tags.digests():
+            if stale.startswith(beside(tag, "registering-")):  # of a registration that was killed
+                tags.delete(stale)
+        _narrate("Uploaded." if tags.upload(gguf, sha256) else "Ollama has the file already.")
+        try:
+            tags.create(trial, sha256, config)
+            _check_keys(trial, settings, facts)
+            reply = tags.ask(trial, question)
+            check_reply(reply, question, facts.dialect if schema is None else schema.dialect)
+            keep_previous(tags, tag, new=tags.digest(trial))
+            tags.copy(trial, tag)
+        finally:
+            with contextlib.suppress(QueryForgeError):  # not made yet, or the server is gone: the next one removes it
+                tags.delete(trial)
+        try:
+            previous = close_up(tags, tag)
+        except QueryForgeError as error:
+            _narrate(f"Note: '{tag}' is the new model, but those before it were not put in order: {error.message}")
+            previous = ()
+    return Registration(backend="ollama", model=tag, sha256=sha256, question=question, reply=reply, previous=previous)
+
+
+def roll_back_in_ollama(settings: Settings) -> Registration:
+    """Let the tag of the settings stand for the model before; the one it stood for is kept as `...:withdrawn`.
+
+    Whatever an earlier call was killed at is finished first, and counts as this rollback.
+
+    Raises:
+        UsageError: There is no model before.
+        QueryForgeError: The server is not there or refused.
+    """
+    tag = full_name(settings.model)
+    with OllamaTags(settings.ollama_host) as tags:
+        if not step_back(tags, tag):
+            _narrate("An earlier registration or rollback was interrupted; it is finished now.")
+        return Registration(backend="ollama", model=tag, previous=close_up(tags, tag))
+
+
+def _check_keys(tag: str, settings: Settings, facts: GgufFacts) -> None:
+    """Demand that Ollama hands out what the file says of itself: the chat prompts the model by it."""
+    with contextlib.closing(OllamaBackend(settings.model_copy(update={"model": tag}))) as backend:
+        info = backend.info()
+    told = (info.prompt_layout, info.trained_db_id, info.context_tokens)
+    if told != (facts.prompt_layout, facts.db_id, facts.context_tokens):
+        raise TrainingError(
+            f"Ollama says of the model: layout, database and context are {told}, and not what the file says.",
+            "Update Ollama, or serve the model without it: --backend llamacpp.",
+        )
+
+
+def _narrate(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; give the exit code."""
+    arguments = build_parser().parse_args(argv)
+    if arguments.rollback and arguments.gguf:
+        raise UsageError("--rollback goes back to the model before and takes no file.", "Leave out one of the two.")
+    settings = Settings.load({"database_url": arguments.database_url, "model": arguments.tag})
+    backend = _choose(arguments.backend, settings, is_rollback=arguments.rollback)
+    if arguments.rollback:
+        done = roll_back_in_ollama(settings) if backend == "ollama" else _roll_back_embedded(settings)
+    else:
+        schema = _read_schema(settings, is_demanded=arguments.database_url is not None)
+        gguf = arguments.gguf or _find_embedded(settings, schema, backend)
+        schema = _same_database(gguf, schema, is_demanded=arguments.database_url is not None)
+        done = (register_in_ollama if backend == "ollama" else register_embedded)(gguf, settings, schema)
+    print(done.model_dump_json(indent=2))  # noqa: T201
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the command."""
+    fields = Settings.model_fields
+    parser = argparse.ArgumentParser(
+        prog="queryforge register",
+        description="Let a GGUF file serve, in Ollama or embedded, once it has answered a question; or roll back.",
+    )
+    parser.add_argument(
+        "gguf", nargs="?", type=Path, metavar="GGUF",
+        help="file made by 'queryforge export'; for Ollama by default the one that serves embedded",
+    )  # fmt: skip
+    parser.add_argument("--backend", choices=get_args(RegisterBackend), default="auto",
+        help="where it is to serve: in Ollama, embedded (llamacpp), or auto: in Ollama if it answers")  # fmt: skip
+    parser.add_argument("--tag", metavar="TAG", help=fields["model"].description)
+    parser.add_argument("--db", dest="database_url", metavar="URL", help=fields["database_url"].description)
+    parser.add_argument("--rollback", action="store_true", help="go back to the model that served before")
+    return parser
+
+
+def _choose(wanted: RegisterBackend, settings: Settings, *, is_rollback: bool) -> Literal["ollama", "llamacpp"]:
+    if wanted == "auto" and settings.backend in ("ollama", "llamacpp"):
+        wanted = "ollama" if settings.backend == "ollama" else "llamacpp"
+    if wanted != "auto":
+        return wanted
+    installed = installed_models(settings.ollama_host, timeout_s=PROBE_TIMEOUT_S)
+    if installed is None:
+        _narrate(f"No Ollama answers at {settings.ollama_host}: the embedded backend it is.")
+        return "llamacpp"
+    # A rollback concerns what the chat uses, and without the tag it uses the embedded model.
+    return "llamacpp" if is_rollback and not has_model(installed, settings.model) else "ollama"
+
+
+def _read_schema(settings: Settings, *, is_demanded: bool) -> DatabaseSchema | None:
+    """Read the schema; a database that nobody named on the command line may be missing."""
+    from assistant.database import connect
+
+    try:
+        with contextlib.closing(connect(settings.database_url, glossary_path=settings.glossary_path)) as database:
+            return database.schema()
+    except QueryForgeError:
+        if is_demanded:
+            raise
+        return None
+
+
+def _find_embedded(settings: Settings, schema: DatabaseSchema | None, backend: str) -> Path:
+    if backend == "llamacpp":
+        raise UsageError("Which file is to serve?", "Give a GGUF file made by 'queryforge export'.")
+    serving = ServedModels(settings.models_path).current(schema.db_id, schema.dialect) if schema else None
+    return choose_weights(settings, serving)
+
+
+def _same_database(gguf: Path, schema: DatabaseSchema | None, *, is_demanded: bool) -> DatabaseSchema | None:
+    """Give the schema if it is the one of the file's database, and say how it differs from what it was trained on."""
+    facts = read_gguf_facts(gguf)
+    try:
+        refuse_other_database(gguf, facts, schema)
+    except UsageError:
+        if is_demanded:
+            raise
+        return None
+    if schema is not None and facts.schema_fingerprint not in ("", schema.fingerprint):
+        _narrate(f"Note: the schema of '{schema.db_id}' has changed since the model was trained. Train it again.")
+    return schema
+
+
+def _roll_back_embedded(settings: Settings) -> Registration:
+    schema = _read_schema(settings, is_demanded=True)
+    assert schema is not None  # or it would have raised
+    models = ServedModels(settings.models_path)
+    served = models.rollback(schema.db_id, schema.dialect)
+    if served is None:
+        _narrate("The model that ships serves again.")
+    return Registration(
+        backend="llamacpp",
+        model=served.file if served else "",
+        sha256=served.sha256 if served else "",
+        previous=tuple(model.file for model in models.history(schema.db_id, schema.dialect)[1:]),
+    )

@@ -13,21 +13,26 @@ import ctypes
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from assistant.backends.base import END_OF_REPLY
+from assistant.backends.base import (
+    END_OF_REPLY,
+    MIN_REPLY_TOKENS,
+    hold,
+    prompt_is_too_long,
+    reply_was_cut,
+    took_too_long,
+)
 from assistant.backends.metadata import read_metadata, trained_context, usable_context
 from assistant.errors import BackendError
-from assistant.settings import Settings
+from assistant.settings import SHIPPED_MODEL, Settings
 from assistant.types import Completion, ModelInfo, Prompt
 
 GGUF_MAGIC = b"GGUF"
 PROMPT_BATCH = 256
 """Prompt tokens between two looks at the clock."""
-MIN_REPLY_TOKENS = 32
-"""Room a prompt must leave for the reply; less cannot hold a useful statement."""
 _ANOTHER_FILE = "Set QUERYFORGE_MODEL_PATH to a GGUF file; a fresh copy of QueryForge has one in 'modelfiles'."
 
 _C_FUNCTION = re.compile(r"^(\w+: )+(error loading model: )?")
@@ -40,7 +45,7 @@ class LlamaCppBackend:
     """A GGUF file, loaded when it is first needed."""
 
     def __init__(self, settings: Settings) -> None:
-        self._path = settings.model_path
+        self._path = settings.model_path or SHIPPED_MODEL
         self._threads = settings.threads
         self._timeout_s = settings.backend_timeout_s
         self._lock = threading.Lock()
@@ -49,7 +54,7 @@ class LlamaCppBackend:
 
     def info(self) -> ModelInfo:
         """Load the model and say which it is."""
-        with self._locked():
+        with hold(self._lock, self._timeout_s):
             return self._load()[1]
 
     def complete(self, prompt: Prompt, *, max_tokens: int, on_text: Callable[[str], None] | None = None) -> Completion:
@@ -59,16 +64,12 @@ class LlamaCppBackend:
         """
         started = time.perf_counter()
         deadline = started + self._timeout_s
-        with self._locked():
+        with hold(self._lock, self._timeout_s):
             llama, info = self._load()
             tokens = _tokenize(llama, prompt.text)
             room = info.context_tokens - len(tokens)
             if room < min(max_tokens, MIN_REPLY_TOKENS):
-                raise BackendError(
-                    f"The prompt has {len(tokens)} tokens; model '{info.name}' reads {info.context_tokens}, "
-                    "its reply included.",
-                    "Ask a shorter question, start a new conversation, or use a model with a longer context.",
-                )
+                raise prompt_is_too_long(len(tokens), info)
             self._read_prompt(llama, tokens, deadline)
             text, written, log_probability = self._write(llama, min(max_tokens, room), deadline, on_text)
         return Completion(
@@ -82,7 +83,7 @@ class LlamaCppBackend:
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens of `text` exactly."""
-        with self._locked():
+        with hold(self._lock, self._timeout_s):
             return len(_tokenize(self._load()[0], text))
 
     def close(self) -> None:
@@ -92,19 +93,6 @@ class LlamaCppBackend:
                 self._llama.close()
             self._llama = None
             self._info = None
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the one instance; give up after the time-out, as another question may be holding it."""
-        if not self._lock.acquire(timeout=self._timeout_s):
-            raise BackendError(
-                f"The model was busy with other questions for {self._timeout_s:g} s.",
-                "Ask again, or raise QUERYFORGE_BACKEND_TIMEOUT_S.",
-            )
-        try:
-            yield
-        finally:
-            self._lock.release()
 
     def _load(self) -> tuple[Any, ModelInfo]:
         if self._llama is None or self._info is None:
@@ -122,6 +110,7 @@ class LlamaCppBackend:
                     metadata,
                     context_tokens=context_tokens,
                     size_bytes=self._path.stat().st_size,
+                    path=self._path,
                 )
                 self._llama = _open(llama_cpp, self._path, context_tokens, self._threads, vocab_only=False)
             except (ValueError, RuntimeError, MemoryError, OSError) as error:
@@ -171,17 +160,11 @@ class LlamaCppBackend:
                 on_text(text)
             if count < max_tokens:
                 self._decode(llama, [token], deadline)
-        raise BackendError(
-            f"The model's reply was cut after {max_tokens} tokens.",
-            "Ask something simpler, or raise QUERYFORGE_MAX_REPLY_TOKENS.",
-        )
+        raise reply_was_cut(max_tokens)
 
     def _decode(self, llama: Any, tokens: Sequence[int], deadline: float) -> None:
         if time.perf_counter() > deadline:
-            raise BackendError(
-                f"The model did not finish within {self._timeout_s:g} s.",
-                "Raise QUERYFORGE_BACKEND_TIMEOUT_S, or use a smaller model.",
-            )
+            raise took_too_long(self._timeout_s)
         try:
             llama.eval(tokens)
         except RuntimeError as error:  # llama_decode gave up, for want of memory or of room

@@ -7,6 +7,7 @@ connection. `training.gguf` writes the same keys.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import get_args
 
 from assistant.errors import BackendError
@@ -30,7 +31,13 @@ def usable_context(trained_tokens: int) -> int:
 
 
 def read_metadata(
-    name: str, backend: str, metadata: Mapping[str, object], *, context_tokens: int, size_bytes: int = 0
+    name: str,
+    backend: str,
+    metadata: Mapping[str, object],
+    *,
+    context_tokens: int,
+    size_bytes: int = 0,
+    path: Path | None = None,
 ) -> ModelInfo:
     """Read a model's own keys; a model without them has the full layout and belongs to no database.
 
@@ -49,6 +56,7 @@ def read_metadata(
                 trained_db_id=str(metadata.get(DB_ID_KEY, "")),
                 trained_fingerprint=str(metadata.get(FINGERPRINT_KEY, "")),
                 size_bytes=size_bytes,
+                path=path,
             )
     raise BackendError(
         f"Model '{name}' wants the prompt layout '{layout}', which this version does not know.",

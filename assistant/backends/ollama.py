@@ -20,7 +20,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from assistant.backends.base import END_OF_REPLY
+from assistant.backends.base import END_OF_REPLY, MIN_REPLY_TOKENS, reply_was_cut
 from assistant.backends.metadata import read_metadata, trained_context, usable_context
 from assistant.errors import BackendError, UsageError
 from assistant.settings import Settings
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 11434
 CONNECT_TIMEOUT_S = 5.0
-MIN_REPLY_TOKENS = 32
-"""Room a prompt must leave for the reply; less cannot hold a useful statement."""
 BYTES_PER_TOKEN = 2.5
 """ASCII bytes per token, on the low side: the demo schema's prompt has 2.8 with our own vocabulary of 4,096 tokens."""
 _NUM_CTX = re.compile(r"^\s*num_ctx\s+(\d+)\s*$", re.MULTILINE)
@@ -48,7 +46,7 @@ def installed_models(ollama_host: str, *, timeout_s: float) -> tuple[str, ...] |
         UsageError: `ollama_host` is no address.
     """
     address = server_address(ollama_host)
-    handlers = [urllib.request.ProxyHandler({})] if _is_local(address) else []
+    handlers = [urllib.request.ProxyHandler({})] if is_local(address) else []
     try:
         with urllib.request.build_opener(*handlers).open(f"{address}/api/tags", timeout=timeout_s) as response:
             tags = json.loads(response.read())
@@ -169,7 +167,7 @@ class OllamaBackend:
             "timeout": httpx.Timeout(self._timeout_s, connect=min(self._timeout_s, CONNECT_TIMEOUT_S)),
             "transport": self._transport,
             # A proxy meant for the outside world must not get requests for this machine.
-            "trust_env": not _is_local(self._address),
+            "trust_env": not is_local(self._address),
         }
 
     def _open_chat(self) -> ChatOllama:
@@ -217,10 +215,7 @@ class OllamaBackend:
     def _check_end(self, end: dict[str, Any], max_tokens: int) -> None:
         reason = end.get("done_reason")
         if reason == "length":
-            raise BackendError(
-                f"The model's reply was cut after {max_tokens} tokens.",
-                "Ask something simpler, or raise QUERYFORGE_MAX_REPLY_TOKENS.",
-            )
+            raise reply_was_cut(max_tokens)
         if reason != "stop":
             raise BackendError(
                 f"Ollama broke off the reply of model '{self._model}' before its end.",
@@ -272,12 +267,13 @@ class OllamaBackend:
         if status == 503:
             return BackendError("Ollama is busy with other requests.", "Ask again in a moment.")
         return BackendError(
-            f"Ollama failed: {_plain_message(text).rstrip('.')}.",
+            f"Ollama failed: {plain_message(text).rstrip('.')}.",
             "Restart Ollama and look into its log, then ask again.",
         )
 
 
-def _is_local(address: str) -> bool:
+def is_local(address: str) -> bool:
+    """Say whether an address is on this machine."""
     host = urlsplit(address).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -285,7 +281,7 @@ def _is_local(address: str) -> bool:
         return host == "localhost"
 
 
-def _plain_message(text: str) -> str:
+def plain_message(text: str) -> str:
     """Dig the message out of an error text; the engine's own errors arrive as JSON inside the JSON."""
     try:
         inner = json.loads(text)["error"]
@@ -293,4 +289,4 @@ def _plain_message(text: str) -> str:
         return text
     if isinstance(inner, dict):
         return str(inner.get("message", text))
-    return _plain_message(str(inner))
+    return plain_message(str(inner))

@@ -5,16 +5,19 @@ import os
 import signal
 import threading
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from app.cli import main as run_command
 from assistant.errors import DataError, TrainingError, UsageError
 from assistant.settings import PROJECT_ROOT
 from tests.training.toy import require, toy_config, toy_lines
-from training.base import BaseConfig, BaseReport, main, train_base
+from training.base import BaseConfig, BaseReport, train_base
 from training.config import load_config, parse_overrides
+from training.train import main
 from training.weights import open_tensors
 
 pytestmark = pytest.mark.train
@@ -194,9 +197,9 @@ def test_the_command_ends_with_2_and_one_message_for_missing_data(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = PROJECT_ROOT / "training" / "configs" / "shop.toml"
-    assert main([str(config), "--data", str(tmp_path / "none"), "--out", str(tmp_path / "run")]) == 2
+    assert run_command(["train", str(config), "--data", str(tmp_path / "none"), "--out", str(tmp_path / "run")]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: Cannot read examples")
+    assert error.startswith("Error: Cannot read examples")
     assert "Traceback" not in error
 
 
@@ -224,7 +227,7 @@ def test_every_base_config_parses_and_opens_with_its_command() -> None:
     paths = [
         path
         for path in sorted((PROJECT_ROOT / "training" / "configs").glob("*.toml"))
-        if "training.base" in path.read_text().splitlines()[0]
+        if tomllib.loads(path.read_text()).get("kind", "base") == "base"
     ]
     assert len(paths) >= 1
     for path in paths:

@@ -283,6 +283,26 @@ def test_llama_cpp_makes_a_smaller_file_of_k_quants(learned: BaseReport, tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "q4_k_m.gguf", "q8_0.gguf"]
 
 
+def test_what_the_folder_says_of_itself_is_written_unless_the_caller_knows_better(
+    learned: BaseReport, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(learned.model_dir, folder)
+    facts = {PROMPT_LAYOUT_KEY: "full", DB_ID_KEY: "books", FINGERPRINT_KEY: "cd34", "queryforge.dialect": "mysql"}
+    (folder / "queryforge.json").write_text(json.dumps(facts), encoding="utf-8")
+
+    def said(**options: Any) -> dict[str, str]:
+        _convert(folder, tmp_path / "x.gguf", **options)
+        metadata = _open(tmp_path / "x.gguf", vocab_only=True).metadata
+        return {key: metadata.get(key, "") for key in facts}
+
+    assert said() == facts
+    assert said(db_id="", prompt_layout="compact") == facts | {DB_ID_KEY: "", PROMPT_LAYOUT_KEY: "compact"}
+    (folder / "queryforge.json").write_text(json.dumps({PROMPT_LAYOUT_KEY: "wide"}), encoding="utf-8")
+    with pytest.raises(TrainingError, match="'wide' for 'prompt_layout'"):
+        said()
+
+
 Change = Callable[[Path], None]
 
 
@@ -311,9 +331,9 @@ def _plain_gpt2_split(tokenizer: dict[str, Any]) -> None:
     tokenizer["pre_tokenizer"] = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
 
 
-def _three_digits(tokenizer: dict[str, Any]) -> None:
+def _two_digits(tokenizer: dict[str, Any]) -> None:
     pattern = tokenizer["pre_tokenizer"]["pretokenizers"][0]["pattern"]
-    pattern["Regex"] = pattern["Regex"].replace(r"\p{N}|", r"\p{N}{1,3}|")
+    pattern["Regex"] = pattern["Regex"].replace(r"\p{N}|", r"\p{N}{1,2}|")
 
 
 def _poison(folder: Path) -> None:
@@ -332,7 +352,8 @@ REFUSED = {
     "unknown architecture": (_edit("config.json", lambda c: c.update(architectures=["GemmaForCausalLM"])), "Gemma"),
     "no architecture": (_edit("config.json", lambda c: c.pop("architectures")), "architecture"),
     "no rope theta": (_edit("config.json", _drop_theta), "rope_theta"),
-    "scaled rope": (_edit("config.json", lambda c: c["rope_parameters"].update(rope_type="llama3")), "llama3"),
+    "scaled rope": (_edit("config.json", lambda c: c["rope_parameters"].update(rope_type="yarn")), "yarn"),
+    "incomplete rope": (_edit("config.json", lambda c: c["rope_parameters"].update(rope_type="llama3")), "'factor'"),
     "incomplete config": (_edit("config.json", lambda c: c.pop("rms_norm_eps")), "rms_norm_eps"),
     "other shape": (_edit("config.json", lambda c: c.update(intermediate_size=256)), "(256, 64)"),
     "too many layers": (_edit("config.json", lambda c: c.update(num_hidden_layers=3)), "model.layers.2"),
@@ -340,7 +361,7 @@ REFUSED = {
     "token twice": (_edit("tokenizer.json", _rename_token), "twice"),
     "no control token": (_edit("tokenizer.json", lambda t: t["added_tokens"].pop()), "<|im_end|>"),
     "gpt-2 split": (_edit("tokenizer.json", _plain_gpt2_split), "splits text"),
-    "llama-3 split": (_edit("tokenizer.json", _three_digits), "splits text"),
+    "unknown split": (_edit("tokenizer.json", _two_digits), "splits text"),
     "lower case": (_edit("tokenizer.json", lambda t: t.update(normalizer={"type": "Lowercase"})), "Lowercase"),
     "not bpe": (_edit("tokenizer.json", lambda t: t["model"].update(type="Unigram")), "Unigram"),
     "infinite weight": (_poison, "up_proj"),
@@ -371,6 +392,6 @@ def test_the_command_prints_its_report_and_names_what_is_wrong(
     assert main([str(learned.model_dir), str(out), "--type", "f16", "--db-id", "library"]) == 0
     assert GgufReport.model_validate_json(capsys.readouterr().out).size_bytes == out.stat().st_size
     assert main([str(tmp_path), str(out)]) == 1
-    assert capsys.readouterr().err.startswith("error: Cannot read")
+    assert "it has no config.json" in capsys.readouterr().err
     assert main([str(learned.model_dir), str(out), "--dialect", "cobol"]) == 2
     assert "'dialect' cannot be 'cobol'" in capsys.readouterr().err
