@@ -10,7 +10,6 @@ Shapes: h hidden size, f inner width of the feed-forward blocks, k width of keys
 
 from __future__ import annotations
 
-import math
 import os
 import resource
 import shutil
