@@ -73,8 +73,9 @@ def test_a_torn_entry_is_run_again(tmp_path: Path) -> None:
     path = tmp_path / "r.sqlite"
     with closing(ResultCache(path)) as cache:
         cache.put("content", "SELECT 1", 10, Execution(TRICKY, True))
+        cache.flush()
         with closing(sqlite3.connect(path)) as connection, connection:
-            connection.execute("UPDATE result SET value = x'00ff'")
+            assert connection.execute("UPDATE result SET value = x'00ff'").rowcount == 1
         assert cache.get("content", "SELECT 1", 10) is None
 
 
