@@ -105,8 +105,10 @@ class ChatPage:
     def outcome(self, messages: int) -> str:
         """Wait until the conversation has so many messages and nothing is worked on; return the text of the last."""
         expect(self._messages).to_have_count(messages)
-        expect(self.page.locator(".st-key-stop")).to_have_count(0)
+        # The box opens first when the outcome is drawn, and what was there before goes as it is drawn over.
         expect(self._box).to_be_enabled(timeout=ANSWER_TIMEOUT_MS)
+        expect(self.page.locator("[data-test-script-state=notRunning]")).to_have_count(1)
+        expect(self.page.locator(".st-key-stop")).to_have_count(0)
         return self._messages.last.inner_text()
 
     def open_tab(self, name: str) -> None:
