@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 _QUOTED = r"'[^']*'|\"[^\"]*\"|`[^`]*`|\[[^\]]*\]"
-_LINE = re.compile(rf"^(?P<code>(?:{_QUOTED}|(?!--).)*?)--+\s*(?P<comment>.*)$")
+# Possessive: read one way only, or a long line of quoted names takes for ever.
+_LINE = re.compile(rf"^(?P<code>(?:{_QUOTED}|(?!--).)*+)--+\s*(?P<comment>.*)$")
 _NAME = re.compile(r"^[\s,(]*(?:\"(?P<double>[^\"]+)\"|`(?P<back>[^`]+)`|\[(?P<square>[^\]]+)\]|(?P<plain>\w+))\s")
 _NOT_COLUMNS = {"constraint", "primary", "foreign", "unique", "check", "references", "create"}
 

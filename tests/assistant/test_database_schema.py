@@ -167,6 +167,13 @@ def test_the_schema_is_read_once_until_it_is_refreshed(tmp_path: Path) -> None:
 BASE = "CREATE TABLE a (x INT PRIMARY KEY, y TEXT); CREATE TABLE b (z INT, x INT REFERENCES a (x));"
 
 
+def test_a_wide_table_created_in_one_line_of_quoted_names_is_read(tmp_path: Path) -> None:
+    names = [f"Column {number}" for number in range(60)]
+    columns = ", ".join(f'"{name}" INTEGER' for name in names)
+    schema = build(tmp_path / "wide.sqlite", f"CREATE TABLE wide ({columns});")
+    assert [column.name for column in schema.tables[0].columns] == names
+
+
 @pytest.mark.parametrize(
     "script",
     [
