@@ -11,6 +11,7 @@ from assistant.writing import plural
 from training.datagen.filters import noun_phrase, verb_phrase
 from training.datagen.lexicon import Measure
 from training.datagen.phrases import say_number
+from training.datagen.relation_filters import DEED
 from training.datagen.specs import Spec
 from training.datagen.world import World
 
@@ -156,9 +157,37 @@ def _ask_top_count(world: World, spec: Spec, noun: str) -> str:
     group = spec.dimensions[0].words
     most, _, number = _extremes(world, spec)
     if spec.limit == 1:
-        return world.word("ask_top.one_count", group=group, most=most, rows=noun)
+        if not spec.is_bare:
+            return world.word("ask_top.one_count", group=group, most=most, rows=noun)
+        verb = deed(world, spec)
+        names = ["ask_top.one_count_bare", *(["ask_top.one_deed"] if verb else [])]
+        if verb and world.lexicon.names_people(spec.dimensions[0].key[0]):
+            names += ["ask_top.person_deed"] * 2
+        return world.word(*names, group=group, most=most, rows=noun, verb=verb)
     top = world.word("ask_top.top" if spec.descending else "ask_top.bottom")
-    return world.word("ask_top.count", top=top, number=number, groups=plural(group), most=most, rows=noun)
+    text = world.word("ask_top.count", top=top, number=number, groups=plural(group), most=most, rows=noun)
+    return _with_bare(world, spec, text, group)
+
+
+def _with_bare(world: World, spec: Spec, text: str, group: str) -> str:
+    """Say that the groups are enough, where the figure is not shown."""
+    if not spec.is_bare:
+        return text
+    return world.word("ask_top.bare", stem=text.rstrip("?"), group=group, groups=plural(group))
+
+
+def deed(world: World, spec: Spec) -> str:
+    """Say what a group does to its rows, by "placed by {}" it "placed" them; empty when it does not bend."""
+    path = spec.dimensions[0].path
+    deeds = [found.group(1) for p in path[0].patterns if (found := DEED.fullmatch(p))] if len(path) == 1 else []
+    is_named = spec.dimensions[0].key[1] == world.lexicon.labels.get(spec.dimensions[0].key[0])
+    return (world.voice or world.rng).choice(deeds) if deeds and is_named else ""
+
+
+def names_people(world: World, spec: Spec) -> bool:
+    """Tell whether the groups are people, the only ones that the rows belong to: else nobody knows who "who" is."""
+    people = [path for path in world.paths(spec.table) if path and world.lexicon.names_people(path[-1].target)]
+    return people == [spec.dimensions[0].path]
 
 
 def _ask_top_measure(world: World, spec: Spec) -> str:
@@ -166,14 +195,18 @@ def _ask_top_measure(world: World, spec: Spec) -> str:
     group = spec.dimensions[0].words
     tail = " ".join(["", *spec.said])
     _, high, number = _extremes(world, spec)
+    if spec.limit == 1 and spec.is_bare:
+        names = ["ask_top.one_measure_bare", *(["ask_top.person_measure"] if names_people(world, spec) else [])]
+        return world.word(*names, group=group, high=high, figure=spec.word, tail=tail)
     if spec.limit == 1:
         return world.word("ask_top.one_measure", group=group, high=high, figure=spec.word, tail=tail)
     top = world.word("ask_top.top" if spec.descending else "ask_top.bottom")
     best = world.word("ask_top.best" if spec.descending else "ask_top.worst")
     groups = plural(group)
-    return world.word(
+    text = world.word(
         "ask_top.measure", top=top, best=best, number=number, groups=groups, high=high, figure=spec.word, tail=tail
     )
+    return _with_bare(world, spec, text, group)
 
 
 def _extremes(world: World, spec: Spec) -> tuple[str, str, str]:

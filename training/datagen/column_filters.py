@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from training.datagen.english import with_article
 from training.datagen.filters import NOUN, Filter
-from training.datagen.lexicon import REF_CLOSE, Key, ref
+from training.datagen.lexicon import Key, ref
 from training.datagen.patterns import Slot
 from training.datagen.phrases import comparison, date_range
 from training.datagen.query import quote
 from training.datagen.world import World
 
+LOWERED = 0.15
+"""How often a value is written in lower case."""
 AGES = [18.0, 25, 30, 40, 50, 65]
 """Years that people compare a figure with that is reckoned from today."""
 SPANS_IN_DAYS = [1.0, 3, 7, 14, 20, 30, 60, 100]
@@ -26,6 +28,7 @@ def own_filter(world: World, table: str, instance: str) -> Filter | None:
         [("category", column) for column in world.categories(table)] * 3
         + [("number", column) for column in world.figures(table)] * 2
         + [("date", column) for column in world.dates(table)] * 3
+        + [("flag", column) for column in world.flag_columns(table)] * 2
         + [("null", column) for owner, column in world.nullable if owner == table]
         + [("like", column) for column in world.likeable(table)]
         + [("figure", figure.words[0]) for figure in world.lexicon.figures.get(table, [])]
@@ -39,7 +42,7 @@ def own_filter(world: World, table: str, instance: str) -> Filter | None:
     key, target, word = (table, column), ref(instance, column), world.say(table, column)
     makers = {
         "category": _category_filter, "number": _number_filter, "date": _date_filter, "null": _null_filter,
-        "like": _like_filter,
+        "like": _like_filter, "flag": _flag_filter,
     }  # fmt: skip
     return makers[kind](world, key, target, word)
 
@@ -51,8 +54,7 @@ def condition_filter(world: World, table: str, instance: str) -> Filter | None:
         return None
     chosen = world.rng.choice(found)
     sql = chosen.sql.replace(ref(table, ""), ref(instance, ""))
-    column = sql.split(REF_CLOSE)[1].split(" ")[0]
-    return Filter(world.rng.choice(chosen.patterns), sql, column=(table, column))
+    return Filter(world.rng.choice(chosen.patterns), sql, column=(table, chosen.column))
 
 
 def _figure_filter(world: World, table: str, instance: str, name: str) -> Filter:
@@ -68,9 +70,9 @@ def _figure_filter(world: World, table: str, instance: str, name: str) -> Filter
 
 def _number_filter(world: World, key: Key, target: str, word: str) -> Filter:
     """Compare a column with a number."""
-    unit = "euros" if "euro" in world.lexicon.column(*key).comment.lower() else ""
-    words, sql = comparison(world.rng, world.numbers[key], unit=unit)
-    pattern = _pattern(world, world.lexicon.patterns.get(key, ()), words, "filter_number.is", column=word)
+    words, sql = comparison(world.rng, world.numbers[key], unit=world.lexicon.units.get(key, ""))
+    own = world.lexicon.patterns.get(key, ())
+    pattern = _pattern(world, own, words, "filter_number.is", column=word, a_column=with_article(word))
     return Filter(pattern, f"{target} {sql}", column=key)
 
 
@@ -79,7 +81,7 @@ def _date_filter(world: World, key: Key, target: str, word: str) -> Filter:
     span = date_range(world.rng, *world.days[key])
     patterns = world.lexicon.patterns.get(key, ())
     pattern = _pattern(world, patterns, span.words, "filter_date.is", keep=0.85, column=word)
-    return Filter(pattern, span.sql(target), column=key)
+    return Filter(pattern, span.sql(target), column=key, target=target)
 
 
 def _null_filter(world: World, key: Key, target: str, word: str) -> Filter:
@@ -90,12 +92,24 @@ def _null_filter(world: World, key: Key, target: str, word: str) -> Filter:
     return Filter(pattern, f"{target} IS NULL" if is_missing else f"{target} IS NOT NULL", column=key)
 
 
+def _flag_filter(world: World, key: Key, target: str, word: str) -> Filter:
+    """Ask for yes or no, in the words of the column's name: "rooms that have a window", "staff that are not active"."""
+    is_yes = world.rng.random() < 0.65
+    verb, _, said = word.partition(" ")
+    kind = "has" if verb == "has" and said else "is"
+    said = said if verb in ("is", "has", "was", "can") and said else word
+    name = f"filter_flag.{kind}" if is_yes else f"filter_flag.{kind}_not"
+    pattern = world.word(name, noun=NOUN, flag=said, a_flag=with_article(said))
+    return Filter(pattern, f"{target} = {int(is_yes)}", column=key)
+
+
 def _category_filter(world: World, key: Key, target: str, word: str) -> Filter:
     """Take a value of a category, leave one out, or take two."""
     rng = world.rng
     values, patterns = world.texts[key], world.lexicon.patterns.get(key, ())
     value = rng.choice(values)
     draw = rng.random()
+    said = value.lower() if rng.random() < LOWERED else value
     if draw < 0.1:
         pattern = world.word("filter_category.is_not", noun=NOUN, column=word, value=value)
         return Filter(pattern, f"{target} <> {quote(value)}", column=key)
@@ -110,8 +124,8 @@ def _category_filter(world: World, key: Key, target: str, word: str) -> Filter:
     if is_adjective and draw < 0.62:
         pattern = world.word("filter_category.before", noun=NOUN, value=value)
     else:
-        pattern = _pattern(world, patterns, value, "filter_category.is", keep=0.65, column=word, value=value)
-    return Filter(pattern, f"{target} = {quote(value)}", column=key)
+        pattern = _pattern(world, patterns, said, "filter_category.is", keep=0.65, column=word, value=said)
+    return Filter(pattern, f"{target} = {quote(value)}", column=key, target=target, value=value)
 
 
 def _like_filter(world: World, key: Key, target: str, word: str) -> Filter:

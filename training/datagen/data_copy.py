@@ -1,63 +1,68 @@
-"""A copy of the data in memory, so that verifying a statement is quick and the database is left alone.
+"""A copy of the data, its foreign keys indexed, so that verifying is quick and the database is left alone.
 
-In: the path of a SQLite file. Out: the first rows of a statement, or a `sqlite3.Error`; nothing can be written.
+In: a SQLite file. Out: another one, and a connection that reads its values. Statements that are verified do not go this
+way: `validation` opens the copy as every other database.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from assistant.errors import DatabaseError
 from assistant.types import Table
 from training.datagen.world import quote_name
 
-STEP_LIMIT = 4_000_000
-"""SQLite virtual-machine steps after which a statement is dropped as too slow."""
-MAX_ROWS = 200
-_STEPS_BETWEEN_CALLS = 20_000
-
 
 class DataCopy:
-    """All tables of a SQLite file in memory, their foreign keys indexed."""
+    """An open copy; what it holds is the source at the time it was made."""
 
-    def __init__(self, path: Path, tables: Sequence[Table]) -> None:
-        self.connection = sqlite3.connect(":memory:")
-        try:
-            source = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-            source.backup(self.connection)
-            source.close()
-        except sqlite3.Error as error:
-            raise DatabaseError(f"Cannot copy the database '{path}': {error}.", "Check that it is readable.") from error
-        for table in tables:
-            for i, key in enumerate(table.foreign_keys):
-                columns = ", ".join(quote_name(column) for column in key.columns)
-                index = quote_name(f"fk_{table.name}_{i}")
-                self.connection.execute(f"CREATE INDEX {index} ON {quote_name(table.name)} ({columns})")
-        self.connection.execute("ANALYZE")
-        self.connection.execute("PRAGMA query_only=ON")
-        self._steps_left = 0
+    def __init__(self, source: Path, folder: Path, tables: Sequence[Table]) -> None:
+        """Copy a file.
 
-    def run(self, sql: str) -> list[tuple[object, ...]]:
-        """Run a statement for at most `STEP_LIMIT` steps and return its first rows.
+        Args:
+            source: SQLite file; only read.
+            folder: Where the copy goes, under the source's name, so that it has the same `db_id`.
+            tables: Whose foreign keys are indexed.
 
         Raises:
-            sqlite3.Error: It failed, or took too long ("interrupted").
+            DatabaseError: The source cannot be read, or the copy cannot be written.
         """
-        self._steps_left = STEP_LIMIT
-        # Only statements that are verified are limited: reading the values of a large table takes longer.
-        self.connection.set_progress_handler(self._count_steps, _STEPS_BETWEEN_CALLS)
+        self.path = folder / source.name
         try:
-            return self.connection.execute(sql).fetchmany(MAX_ROWS)
-        finally:
-            self.connection.set_progress_handler(None, 0)
+            folder.mkdir(parents=True, exist_ok=True)
+            self.path.unlink(missing_ok=True)
+            with (
+                closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as original,
+                closing(sqlite3.connect(self.path, isolation_level=None)) as copy,
+            ):
+                copy.execute("PRAGMA synchronous = OFF")
+                original.backup(copy)
+                _index(copy, tables)
+            self.connection = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
+        except (sqlite3.Error, OSError) as error:
+            raise DatabaseError(
+                f"Cannot copy the database '{source}' to '{folder}': {str(error).rstrip('.')}.",
+                "Check that it is readable, and that the folder may be written and has room for it.",
+            ) from error
 
     def close(self) -> None:
-        """Free the memory."""
+        """Close the connection; the file stays. Calling it twice is harmless."""
         self.connection.close()
 
-    def _count_steps(self) -> int:
-        """Interrupt the statement once its steps are used up."""
-        self._steps_left -= _STEPS_BETWEEN_CALLS
-        return int(self._steps_left < 0)
+
+def _index(connection: sqlite3.Connection, tables: Sequence[Table]) -> None:
+    """Index foreign keys: without, a correlated subquery reads a whole table for each row."""
+    connection.execute("PRAGMA journal_mode = OFF")
+    for table in tables:
+        for number, key in enumerate(table.foreign_keys):
+            columns = ", ".join(quote_name(column) for column in key.columns)
+            index = quote_name(f"fk_{table.name}_{number}")
+            try:
+                connection.execute(f"CREATE INDEX {index} ON {quote_name(table.name)} ({columns})")
+            except sqlite3.OperationalError as error:
+                if "may not be indexed" not in str(error):  # a view or a virtual table
+                    raise
+    connection.execute("ANALYZE")

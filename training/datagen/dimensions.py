@@ -67,13 +67,15 @@ def draw_dimension(
         instance = path[-1].instance if path else table
         label, key = world.lexicon.labels.get(target), world.lexicon.key_of(target)
         if label and key and path and "label" in kinds:
-            noun, name = world.noun(target, plural=False), ref(instance, label)
+            # By two keys to one table, rows have a team each way: the role says which is meant.
+            noun = path[-1].words[0] if path[-1].words else world.noun(target, plural=False)
+            name = ref(instance, label)
             options += [Dimension(noun, (name,), (ref(instance, key), name), path, (target, label))] * 2
         if "category" in kinds:
             for column in world.categories(target):
                 word = world.say(target, column)
-                if instance != target and path[-1].words:
-                    word = f"{path[-1].words[0].split()[0]} {word}"
+                if path and path[-1].words and (instance != target or path[-1].is_role):
+                    word = f"{path[-1].prefix} {word}"
                 expression = ref(instance, column)
                 options.append(Dimension(word, (expression,), (expression,), path, (target, column)))
         if "date" in kinds and len(path) <= 1:

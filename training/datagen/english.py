@@ -17,7 +17,9 @@ _TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eigh
 
 
 def with_article(noun: str) -> str:
-    """Put "a" or "an" before a noun, by its first letter."""
+    """Put "a" or "an" before a noun, by its first letter; nothing before a plural, such as "hours"."""
+    if noun.endswith("s") and not noun.endswith(("ss", "us", "is", "as")) and len(noun) > 3:
+        return noun
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 

@@ -13,6 +13,9 @@ from training.datagen.lexicon import Key, ref
 from training.datagen.query import quote
 from training.datagen.world import World
 
+NICKNAMES = 0.12
+"""How often a name is said by a part of it, where that part means it alone."""
+
 
 class Entity(NamedTuple):
     """Rows that a question speaks of."""
@@ -23,6 +26,12 @@ class Entity(NamedTuple):
     """What the condition is about."""
     is_value: bool = False
     """Whether the words are a bare value, such as a country."""
+    literal: str = ""
+    """What the column must be equal to, in SQL; empty for other conditions."""
+    value: str | None = None
+    """The same where it is a text."""
+    target: str = ""
+    """The column in SQL, of a condition that another day or text can be put into."""
 
 
 def draw_entity(world: World, table: str, instance: str) -> Entity | None:
@@ -32,20 +41,29 @@ def draw_entity(world: World, table: str, instance: str) -> Entity | None:
     names = world.texts.get((table, label), []) if label else []
     if label and names and rng.random() < 0.55:
         value = rng.choice(names)
-        said = world.word("entity.named", noun=world.noun(table, plural=False), name=value)
-        return Entity(said, f"{ref(instance, label)} = {quote(value)}", (table, label))
+        # People say a part of a name where it is enough. The draw is made anyway, so that all wordings mean one row.
+        short = world.nickname(table, label, value)
+        name = short if short and rng.random() < NICKNAMES else value
+        said = world.word("entity.named", noun=world.noun(table, plural=False), name=name)
+        target, literal = ref(instance, label), quote(value)
+        return Entity(said, f"{target} = {literal}", (table, label), literal=literal, value=value, target=target)
     is_numbered = (table, key) in lexicon.named_keys and (table, key) in world.numbers
     if not label and key and is_numbered and rng.random() < 0.5:
         known = world.numbers[(table, key)]
         number = rng.randint(int(known[0]), int(known[-1]))
         said = world.word("entity.numbered", noun=world.noun(table, plural=False), number=number)
-        return Entity(said, f"{ref(instance, key)} = {number}", (table, key))
+        return Entity(said, f"{ref(instance, key)} = {number}", (table, key), literal=str(number))
     categories = world.categories(table)
     if not label and categories:
         column = rng.choice(categories)
         value = rng.choice(world.texts[(table, column)])
-        return Entity(value, f"{ref(instance, column)} = {quote(value)}", (table, column), is_value=True)
+        target, literal = ref(instance, column), quote(value)
+        if not world.is_plain_value(value) or table not in lexicon.spoken:
+            said = world.word("entity.valued", noun=world.noun(table), column=world.say(table, column), value=value)
+            return Entity(said, f"{target} = {literal}", (table, column), False, literal, value, target)
+        return Entity(value, f"{target} = {literal}", (table, column), True, literal, value, target)
     found = own_filter(world, table, instance) if rng.random() < 0.7 else condition_filter(world, table, instance)
     if found is None:
         return None
-    return Entity(noun_phrase(world.noun(table), [found]), found.sql, found.column or (table, ""))
+    said, about = noun_phrase(world.noun(table), [found]), found.column or (table, "")
+    return Entity(said, found.sql, about, value=found.value, target=found.target)

@@ -39,6 +39,10 @@ class Filter:
     path: Path = ()
     column: Key | None = None
     needs_alias: bool = False
+    target: str = ""
+    """The column in SQL, of a filter that another day or value can be put into."""
+    value: str | None = None
+    """The text that the column must be equal to, where it is one."""
 
     @property
     def is_before(self) -> bool:
@@ -53,12 +57,7 @@ class Filter:
     @property
     def is_date(self) -> bool:
         """Whether it is a span of time."""
-        return " >= '" in self.sql or " < '" in self.sql
-
-    @property
-    def is_value(self) -> bool:
-        """Whether it asks for one text."""
-        return " = '" in self.sql
+        return bool(self.target) and self.value is None
 
 
 def noun_phrase(noun: str, filters: Iterable[Filter]) -> str:

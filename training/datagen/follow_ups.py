@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from training.datagen.asking import say_by, say_order
 from training.datagen.filters import NOUN
+from training.datagen.lexicon import name_instance
 from training.datagen.measures import measure_base, measure_event, measure_filters
 from training.datagen.patterns import fill
 from training.datagen.phrases import date_range, say_number
@@ -40,7 +41,7 @@ def follow_up(world: World, spec: Spec) -> Changed:
         options += ["limit", "reverse"]
     if any(f.is_date for f in spec.filters):
         options += ["date", "date", "date"]
-    if any(f.is_value for f in spec.filters):
+    if any(f.value is not None for f in spec.filters):
         options += ["value", "value"]
     return CHANGES[world.rng.choice(options)](world, spec)
 
@@ -93,7 +94,7 @@ def _regrouped(world: World, spec: Spec) -> Spec | None:
     """Draw something to group by, unless it needs a second road to a table that the filters lead to."""
     event = measure_event(world, spec.table, spec.measure) if spec.measure else None
     dimensions = draw_dimensions(world, spec.table, "group", event=event)
-    second_roads = {f"{table}#1" for table in spec.reached}
+    second_roads = {name_instance(table, 1) for table in spec.reached}
     if not dimensions or {r.instance for d in dimensions for r in d.path} & second_roads:
         return None
     return replace(spec, form="group", dimensions=dimensions)
@@ -155,7 +156,7 @@ def _other_date(world: World, spec: Spec) -> Changed:
             continue
         span = date_range(world.rng, *world.days[old.column])
         filters, said = list(spec.filters), list(spec.said)
-        filters[i] = replace(old, sql=span.sql(old.sql.split(" ")[0]), pattern=f"{NOUN} {span.words}")
+        filters[i] = replace(old, sql=span.sql(old.target), pattern=f"{NOUN} {span.words}")
         if i < len(said):
             said[i] = span.words
         pattern = world.pattern("change.date")
@@ -167,15 +168,16 @@ def _other_date(world: World, spec: Spec) -> Changed:
 def _other_value(world: World, spec: Spec) -> Changed:
     """Take another value of the same column."""
     for i, old in enumerate(spec.filters):
-        if old.column is None or old.column not in world.texts or not old.is_value or old.needs_alias:
+        before = old.value
+        if old.column is None or old.column not in world.texts or before is None or not old.target:
             continue
-        target, literal = old.sql.split(" = ")[:2]
-        before = literal.strip("'").replace("''", "'")
         value = world.rng.choice(world.texts[old.column])
         if value == before or before not in old.pattern:
             return None
         filters = list(spec.filters)
-        filters[i] = replace(old, sql=f"{target} = {quote(value)}", pattern=old.pattern.replace(before, value))
+        filters[i] = replace(
+            old, sql=f"{old.target} = {quote(value)}", pattern=old.pattern.replace(before, value), value=value
+        )
         said = tuple(words.replace(before, value) for words in spec.said)
         return replace(spec, filters=tuple(filters), said=said), world.word("change.value", value=value)
     return None

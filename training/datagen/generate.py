@@ -1,9 +1,9 @@
-"""Make verified question-SQL pairs for one database.
-
-In: a database and a number. Out: `train.jsonl`, `eval.jsonl` and `summary.json` in a folder, one `sampler.Example` a
-line.
+"""`queryforge datagen`: make verified question-SQL-result triples for one database.
 
     queryforge datagen --db data/shop.sqlite --count 200000 --out runs/shop-data
+
+In: a database and a number. Out: a folder with the files of `division`, and summary.json. `workflow` does the work;
+here it is set up, and taken down whatever happens.
 """
 
 from __future__ import annotations
@@ -11,178 +11,262 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 import sys
-import time
-from collections import Counter
+import threading
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 
-from assistant.errors import DataError
-from assistant.settings import Settings
-from assistant.types import Record
-from training.datagen.sampler import Example, Sampler, normalise
+from pydantic import Field, ValidationError
 
-EVAL_SHARE = 0.006
-"""Share of examples that is set aside; their SQL does not occur in training."""
-PROGRESS_EVERY_S = 2.0
+from assistant.errors import DataError, UsageError
+from assistant.settings import PROJECT_ROOT, Settings
+from assistant.types import DatabaseSchema, Record
+from evaluation.progress import narrate
+from training.datagen.bench import bench_datagen
+from training.datagen.coverage_text import say_hit
+from training.datagen.drafts import Generator
+from training.datagen.opening import holding_source, open_subject
+from training.datagen.processes import Processes
+from training.datagen.slices import Identity, WorkFolder, digest_code, writing_to
+from training.datagen.summary import DatagenSummary
+from training.datagen.teacher_opening import check_teacher, name_generator, open_teacher
+from training.datagen.validation import Validator, normalise
+from training.datagen.workflow import Job, Validate, run_workflow
+from training.interruption import watch_interruption
+
+DEMO_QUESTIONS = PROJECT_ROOT / "scripts" / "demo" / "questions.jsonl"
+"""They judge the product: wherever they are found, none of them is generated."""
+FILES = ("train.jsonl", "eval.jsonl", "train.json", "eval.json", "coverage.json", "coverage.md")
+
+EPILOG = """\
+what is written to --out:
+  train.jsonl, eval.jsonl    what `queryforge train` reads; a line also has the SQL, the digest of its result, kind,
+                             difficulty, tables, columns, join paths. No shape of a statement is on both sides.
+  train.json, eval.json      the same as {instruction, input, output}, instruction being the tables needed
+  coverage.md, coverage.json every table, column, join path, kind and difficulty: how often hit, or why not
+  summary.json               what was made and what was dropped; also printed
+
+Every statement passes the guard and is run on a copy of the data; the database itself is only read. Of a database on
+a server a SQLite copy is made, of large tables a sample: questions are drawn from it, their SQL is translated, run on
+the server too, and kept where both give the same. More examples than asked for are made only where the plan needs
+them. Stop it at any time: the same command goes on, and writes the same files. Better names: put a glossary beside the
+file, as scripts/demo/glossary.toml is for the demo database, or name one with --glossary.
+
+--teacher has a chat model write further wordings of the drawn questions, and questions of its own; kept is what it
+answers with the same result when it is shown the question alone. That takes a request for every three or so. It is
+sent names and types of tables and columns, keys, comments, the glossary, questions and SQL. Values of the data are
+replaced by made-up ones, but for years, months and whole numbers below 100; --teacher-values sends them as they are,
+and samples of each column. Without --teacher nothing is sent anywhere. What it wrote is kept, so that going on asks
+for nothing twice; but no seed makes a chat model write the same again.
+
+examples:
+  queryforge datagen --db data/shop.sqlite --out runs/try --count 2000      a look at it, in seconds
+  queryforge datagen --db data/shop.sqlite --out runs/shop --workers 2      what a training needs
+  queryforge datagen --db data/shop.sqlite --out runs/said --count 3000 --teacher ollama:qwen2.5:7b
+  queryforge datagen --db data/shop.sqlite --bench                          how fast it is here"""
 
 
 class DatagenConfig(Record):
     """What to generate."""
 
     database_url: str
-    """Database to make questions about (SQLite)."""
+    """Database to make questions about."""
     out: Path
-    """Folder for train.jsonl, eval.jsonl and summary.json."""
-    count: int = 200_000
+    """Folder for the files."""
+    count: int = Field(default=200_000, ge=1)
     """Examples to make."""
     seed: int = 1
     """The same seed gives the same examples."""
-    workers: int = 1
-    """Processes; the examples depend on the number."""
-    exclude: Path | None = None
-    """JSONL file of evaluation questions: no example may have one of their wordings."""
+    workers: int = Field(default=1, ge=1)
+    """Processes; the examples do not depend on the number."""
+    exclude: tuple[Path, ...] = ()
+    """JSONL files of evaluation questions: no example may have one of their wordings. Those of the demo are added."""
+    teacher: str = ""
+    """Chat model that writes questions too, PROVIDER:MODEL such as `ollama:qwen2.5:7b`; any that LangChain knows."""
+    teacher_values: bool = False
+    """Whether the teacher may be sent values of the data."""
+    glossary_path: Path | None = None
+    """TOML file of domain terms; by default the one beside a SQLite file, if any."""
 
 
-class DatagenSummary(Record):
-    """What was generated."""
+def generate(config: DatagenConfig, *, stop: threading.Event | None = None) -> DatagenSummary:
+    """Make the data, or go on with what an earlier, interrupted call made; does nothing when all is there.
 
-    kept: int
-    """Examples written."""
-    drawn: int
-    """Questions drawn, those dropped included."""
-    kinds: dict[str, int]
-    """Examples by kind."""
-    dropped: dict[str, int]
-    """Questions dropped, by reason."""
-    elapsed_s: float
-    """Wall time."""
-
-
-def generate(config: DatagenConfig) -> DatagenSummary:
-    """Write the examples.
+    Args:
+        config: What to make.
+        stop: Set it to stop at the next slice.
 
     Raises:
-        UsageError: The database is not SQLite, or its glossary cannot be used.
+        UsageError: The address or the glossary cannot be used, the folder cannot be written, or it holds the
+            beginnings of other data.
         DatabaseError: It cannot be opened, or has no tables.
-        DataError: It has no rows, or too few to ask about; or the evaluation questions cannot be read.
+        DataError: It has no rows, or none to ask about; or the evaluation questions cannot be read.
+        BackendError: The teacher gives nothing usable.
+        KeyboardInterrupt: `stop` was set.
     """
-    started = time.monotonic()
-    excluded = read_excluded(config.exclude) if config.exclude else frozenset()
-    config.out.mkdir(parents=True, exist_ok=True)
-    shares = [config.count // config.workers + (i < config.count % config.workers) for i in range(config.workers)]
-    parts = [config.out / f"part-{i}.jsonl" for i in range(config.workers)]
-    jobs = [(config, config.seed * 1000 + i, excluded, shares[i], parts[i]) for i in range(config.workers)]
-    if config.workers == 1:
-        found = [_write_part(*jobs[0])]
-    else:
-        with ProcessPoolExecutor(config.workers) as pool:
-            found = list(pool.map(_write_part, *zip(*jobs, strict=True)))
-    kinds = _divide(parts, config.out)
-    dropped = sum((counts for _, counts in found), Counter[str]())
-    summary = DatagenSummary(
-        kept=kinds.total(),
-        drawn=sum(drawn for drawn, _ in found),
-        kinds=dict(kinds.most_common()),
-        dropped=dict(dropped.most_common()),
-        elapsed_s=round(time.monotonic() - started, 1),
-    )
-    (config.out / "summary.json").write_text(summary.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return summary
+    stop = stop or threading.Event()
+    if config.teacher:
+        check_teacher(config.teacher)
+    excluded = read_excluded(*config.exclude, *([DEMO_QUESTIONS] if DEMO_QUESTIONS.is_file() else []))
+    with ExitStack() as stack:
+        source = stack.enter_context(holding_source(config.database_url, config.out, config.glossary_path))
+        identity = Identity(
+            database=source.content,
+            fingerprint=_digest_schema(source.schema),
+            count=config.count,
+            seed=config.seed,
+            generator=name_generator(config.teacher, has_values=config.teacher_values),
+            excluded=hashlib.sha256("\n".join(sorted(excluded)).encode()).hexdigest(),
+            code=digest_code(),
+        )
+        with writing_to(config.out):
+            config.out.mkdir(parents=True, exist_ok=True)
+        if finished := _find_finished(config.out, identity):
+            shutil.rmtree(config.out / "work", ignore_errors=True)  # left when the end came just after the last file
+            narrate(f"'{config.out}' is complete: the same command made it. Delete it to have it made again.")
+            return finished
+        work = stack.enter_context(closing(WorkFolder(config.out, identity)))
+        subject = stack.enter_context(open_subject(config.database_url, work.path, excluded=excluded, source=source))
+        generator: Generator = subject.grammar
+        if config.teacher:
+            generator = stack.enter_context(
+                open_teacher(config.teacher, work.path, subject, has_values=config.teacher_values, stop=stop)
+            )
+        bench = subject.bench._replace(generator=generator.name)
+        validate: Validate
+        if config.workers == 1:
+            validate = stack.enter_context(closing(Validator(bench))).validate
+        else:
+            validate = stack.enter_context(closing(Processes(bench, config.workers)))
+        return run_workflow(
+            Job(
+                out=config.out,
+                count=config.count,
+                seed=config.seed,
+                schema=subject.schema,
+                readable=subject.readable,
+                generator=generator,
+                validate=validate,
+                work=work,
+                stop=stop,
+            )
+        )
 
 
-def _write_part(
-    config: DatagenConfig, seed: int, excluded: frozenset[str], count: int, path: Path
-) -> tuple[int, Counter[str]]:
-    """Write one process's examples; returns how many were drawn, and those dropped by reason."""
-    sampler = Sampler(config.database_url, seed, excluded)
-    started = shown = time.monotonic()
-    with path.open("w", encoding="utf-8") as file:
-        for done, example in enumerate(sampler.examples(count), 1):
-            file.write(json.dumps(example.model_dump(), ensure_ascii=False) + "\n")
-            if time.monotonic() - shown > PROGRESS_EVERY_S:
-                shown = time.monotonic()
-                sys.stderr.write(f"\r{path.stem}: {done:,} of {count:,}, {done / (shown - started):,.0f}/s ")
-                sys.stderr.flush()
-    sampler.close()
-    sys.stderr.write(f"\r{path.stem}: {count:,} examples in {time.monotonic() - started:.0f} s\n")
-    return sampler.drawn, sampler.dropped
-
-
-def _divide(parts: Sequence[Path], out: Path) -> Counter[str]:
-    """Join the parts, drop what occurs twice, set some aside for evaluation; returns the number of each kind."""
-    kinds: Counter[str] = Counter()
-    seen: set[str] = set()
-    with (
-        (out / "train.jsonl").open("w", encoding="utf-8") as train,
-        (out / "eval.jsonl").open("w", encoding="utf-8") as held,
-    ):
-        for part in parts:
-            with part.open(encoding="utf-8") as lines:
-                for line in lines:
-                    example = Example.model_validate_json(line)
-                    identity = f"{example.messages[-1].content}{len(example.messages)}{example.reply}"
-                    if identity in seen:
-                        continue
-                    seen.add(identity)
-                    (held if _is_held(example.reply) else train).write(line)
-                    kinds[example.kind] += 1
-            part.unlink()
-    return kinds
-
-
-def _is_held(reply: str) -> bool:
-    """Decide by the SQL whether an example is set aside, so that the same statement is never on both sides."""
-    draw = int(hashlib.sha256(reply.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
-    return draw < EVAL_SHARE and not reply.startswith("--")
-
-
-def read_excluded(path: Path) -> frozenset[str]:
-    """Read the questions of an evaluation file, those of conversations included, normalised.
+def read_excluded(*paths: Path) -> frozenset[str]:
+    """Read the questions of evaluation files, those of conversations included, normalised.
 
     Raises:
-        DataError: The file cannot be read, or a line has no question.
+        DataError: A file cannot be read, or a line has no question.
     """
+    found: set[str] = set()
+    for path in paths:
+        try:
+            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+            turns = [turn for line in lines for turn in (line, *(line.get("turns") or ()))]
+            found |= {normalise(turn["question"]) for turn in turns}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"Cannot read evaluation questions from '{path}': {type(error).__name__}: {error}.",
+                "Give a JSONL file with a 'question' in each line.",
+            ) from error
+    return frozenset(found)
+
+
+def _digest_schema(schema: DatabaseSchema) -> str:
+    """Digest schema and glossary: comments and words decide what is asked."""
+    return hashlib.sha256(schema.model_dump_json().encode()).hexdigest()
+
+
+def _find_finished(out: Path, identity: Identity) -> DatagenSummary | None:
+    """Find what the same command has finished."""
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        turns = [turn for line in lines for turn in (line, *(line.get("turns") or ()))]
-        return frozenset(normalise(turn["question"]) for turn in turns)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"Cannot read evaluation questions from '{path}': {type(error).__name__}: {error}.",
-            "Give a JSONL file with a 'question' in each line.",
-        ) from error
+        summary = DatagenSummary.model_validate_json((out / "summary.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+    is_whole = summary.identity == identity and all((out / name).is_file() for name in FILES)
+    return summary if is_whole else None
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the command line of `queryforge datagen`."""
     parser = argparse.ArgumentParser(
-        prog="queryforge datagen", description="Make verified question-SQL pairs for a database."
+        prog="queryforge datagen",
+        description="Make verified question-SQL-result triples about a database, to train a model on.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--db", help="SQLite file or URL (default: the configured database)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for train.jsonl and eval.jsonl")
-    parser.add_argument("--count", type=int, default=200_000, help="examples to make (default: %(default)s)")
+    parser.add_argument("--db", metavar="URL", help="SQLite file or URL (default: the configured database)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the files; goes on with what is in it")
     parser.add_argument(
-        "--seed", type=int, default=1, help="the same seed gives the same examples (default: %(default)s)"
+        "--count", type=int, default=200_000, metavar="N", help="examples to make (default %(default)s)"
     )
-    parser.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
-    parser.add_argument("--exclude", type=Path, help="JSONL of evaluation questions whose wordings must not occur")
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="the same seed gives the same examples (default %(default)s)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes; the examples stay the same (default %(default)s)",
+    )
+    parser.add_argument(
+        "--exclude", type=Path, metavar="FILE", action="append", default=[],
+        help="JSONL of evaluation questions whose wordings must not occur; may be repeated. The demo's own questions "
+        "are always left out",
+    )  # fmt: skip
+    parser.add_argument(
+        "--glossary", type=Path, metavar="FILE",
+        help="TOML file of domain terms (default: the configured one, or the one beside a SQLite file)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--teacher", metavar="PROVIDER:MODEL", default="",
+        help="chat model that writes questions too: ollama:qwen2.5:7b, bedrock:..., or another that LangChain knows",
+    )  # fmt: skip
+    parser.add_argument(
+        "--teacher-values", action="store_true", help="let the teacher see values of the data, not made-up ones"
+    )
+    parser.add_argument(
+        "--bench", action="store_true", help="measure the speed on this machine instead; writes nothing"
+    )
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `queryforge datagen`."""
-    args = build_parser().parse_args(argv)
-    config = DatagenConfig(
-        database_url=args.db or Settings.load().database_url,
-        out=args.out,
-        count=args.count,
-        seed=args.seed,
-        workers=args.workers,
-        exclude=args.exclude,
-    )
-    print(generate(config).model_dump_json(indent=2))  # noqa: T201
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    settings = Settings.load()
+    # What is configured belongs together: the glossary of another database would fit nothing.
+    database_url = args.db or settings.database_url
+    glossary_path = args.glossary or (None if args.db else settings.glossary_path)
+    if args.bench:
+        print(bench_datagen(database_url, glossary_path=glossary_path))  # noqa: T201
+        return 0
+    if args.out is None:
+        parser.error("--out is needed: the folder for the files")
+    try:
+        config = DatagenConfig(
+            database_url=database_url,
+            out=args.out,
+            count=args.count,
+            seed=args.seed,
+            workers=args.workers,
+            exclude=tuple(args.exclude),
+            teacher=args.teacher,
+            teacher_values=args.teacher_values,
+            glossary_path=glossary_path,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"--{first['loc'][0]}: {first['msg']}.", "See: queryforge datagen --help") from error
+    with watch_interruption() as stop:
+        summary = generate(config, stop=stop)
+    narrate(f"{summary.kept:,} examples. Hit: {say_hit(summary.covered)}; see {config.out / 'coverage.md'}.")
+    print(summary.model_dump_json(indent=2))  # noqa: T201
     return 0
 
 

@@ -7,6 +7,8 @@ are listed in the head of a glossary file. Where the glossary is silent, words a
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import replace
 
 import sqlglot
 from sqlglot import exp
@@ -14,11 +16,21 @@ from sqlglot.errors import SqlglotError
 
 from assistant.errors import UsageError
 from assistant.types import DatabaseSchema, Table
-from assistant.words import split_name
-from assistant.writing import humanise
-from training.datagen.lexicon import Condition, Figure, Lexicon, Measure, Relation, ref
+from assistant.words import split_name, word_set
+from training.datagen.derived import add_ages, add_measures, find_unit, name_columns
+from training.datagen.lexicon import Condition, Figure, Lexicon, Measure, Relation, name_instance, name_role, ref
+from training.datagen.naming import write_name
+from training.datagen.spoken import name_words, say_table, singular, split_words
 
-PLAIN_RELATION = ("of {}", "for {}", "belonging to {}")
+_PLACES = word_set(
+    """ward department room city country region state district building branch store shop office warehouse site location
+    category group team class course school league library area zone section floor depot plant clinic continent"""
+)
+"""Nouns of what things are in."""
+_PREPOSITIONS = word_set("from to by via for with at of in on through")
+"""Names of columns that are no roles alone."""
+PLAIN_RELATION = ("of {}", "of {}", "for {}", "for {}", "belonging to {}", "with {}")
+PLACE_RELATION = ("in {}", "in {}", "in {}", "of {}", "from {}", "belonging to {}")
 """How a relation without a glossary entry is spoken of."""
 
 
@@ -35,15 +47,22 @@ def build_lexicon(schema: DatabaseSchema) -> Lexicon:
             lexicon.labels[table.name] = label
     for entry in schema.glossary:
         if entry.sql:
-            _read_entry(lexicon, entry.sql, (entry.term, *entry.synonyms))
+            _read_entry(lexicon, entry.sql, (entry.term, *entry.synonyms), find_unit(entry.meaning))
+    lexicon.spoken = {
+        *lexicon.nouns, *(table for table, _ in lexicon.words), *lexicon.conditions, *lexicon.figures,
+        *lexicon.relations, *(table for measure in lexicon.measures for table in measure.tables),
+    }  # fmt: skip
     if not lexicon.named_keys:
         keys = ((table.name, lexicon.key_of(table.name)) for table in schema.tables)
         lexicon.named_keys = {(table, key) for table, key in keys if key}
     for table in schema.tables:
-        lexicon.nouns.setdefault(table.name, [humanise(table.name)])
-        for column in table.columns:
-            lexicon.words.setdefault((table.name, column.name), [humanise(column.name)])
+        if table.name not in lexicon.nouns:
+            taken = frozenset(name_words(other.name) for other in schema.tables if other is not table)
+            lexicon.nouns[table.name] = say_table(table.name, table.comment, taken)
+        name_columns(lexicon, table)
         _add_foreign_keys(lexicon, table)
+    add_measures(lexicon)
+    add_ages(lexicon)
     return lexicon
 
 
@@ -51,20 +70,23 @@ def _label(table: Table) -> str | None:
     """Choose the column that a list shows: a name or title, else nothing (then the key is shown)."""
     texts = [column.name for column in table.columns if column.kind == "text"]
     own = "_".join(split_name(table.name))
-    for wanted in (f"{own}_name", "full_name", "name", "title", f"{own}name"):
+    wanted = (f"{own}_name", "full_name", "name", "title", f"{own}name", "last_name", "lastname", "surname", "label")
+    for each in wanted:
         for name in texts:
-            if name.lower() == wanted:
+            if name.lower() == each:
                 return name
-    return None
+    named = [name for name in texts if split_name(name)[-1:] == ("name",) and split_name(name)[:1] != ("first",)]
+    return named[0] if len(named) == 1 else None
 
 
-def _read_entry(lexicon: Lexicon, sql: str, names: tuple[str, ...]) -> None:
+def _read_entry(lexicon: Lexicon, sql: str, names: tuple[str, ...], unit: str) -> None:
     """Read one glossary entry by the form of its SQL."""
     plain = tuple(name for name in names if "{}" not in name)
     patterns = tuple(name for name in names if "{}" in name)
-    if any(sql == table.name for table in lexicon.schema.tables):
-        lexicon.nouns[sql] = list(plain)
-        return
+    for table in lexicon.schema.tables:
+        if sql in (table.name, write_name(table.name)):
+            lexicon.nouns[table.name] = list(plain)
+            return
     if re.search(r"\sJOIN\s", sql, re.IGNORECASE):
         _read_relation(lexicon, sql, names[0], patterns)
         return
@@ -72,14 +94,17 @@ def _read_entry(lexicon: Lexicon, sql: str, names: tuple[str, ...]) -> None:
     used = _tables_used(lexicon, tree, names[0])
     if isinstance(tree, exp.Column):
         key = (tree.table, tree.name)
+        if unit:
+            lexicon.units[key] = unit
         if tree.name == lexicon.key_of(tree.table):
             lexicon.named_keys.add(key)
         lexicon.words[key] = [*lexicon.words.get(key, []), *plain]
         lexicon.patterns[key] = [*lexicon.patterns.get(key, []), *patterns]
     elif tree.find(exp.AggFunc):
-        lexicon.measures.append(_read_measure(lexicon, tree, used, plain))
+        lexicon.measures.append(replace(_read_measure(lexicon, tree, used, plain), unit=unit))
     elif isinstance(tree, exp.Predicate | exp.And | exp.Or | exp.Not):
-        condition = Condition(used[0], _marked(tree, lexicon.schema.dialect), patterns, plain)
+        column = next(tree.find_all(exp.Column)).name
+        condition = Condition(used[0], column, _marked(tree, lexicon.schema.dialect), patterns, plain)
         lexicon.conditions.setdefault(used[0], []).append(condition)
     else:
         figure = Figure(used[0], plain, _marked(tree, lexicon.schema.dialect), patterns)
@@ -135,9 +160,9 @@ def _marked(tree: exp.Expr, dialect: str) -> str:
     sql = tree.sql(dialect=dialect, normalize_functions=False)
     sql = re.sub(r"\bNOT (\S+) IS NULL", r"\1 IS NOT NULL", sql)
     for column in {c.sql(dialect=dialect): c for c in tree.find_all(exp.Column)}.values():
-        sql = re.sub(
-            rf"(?<![\w.\x02]){re.escape(column.sql(dialect=dialect))}(?!\w)", ref(column.table, column.name), sql
-        )
+        written = re.escape(column.sql(dialect=dialect))
+        marked = ref(column.table, column.name).replace("\\", "\\\\")
+        sql = re.sub(rf"(?<![\w.\x02]){written}(?!\w)", marked, sql)
     # One spelling for each function: that of the rest of the grammar.
     return sql.replace("STRFTIME(", "strftime(").replace("CURRENT_DATE", "'now'") if dialect == "sqlite" else sql
 
@@ -179,7 +204,7 @@ def _road(
     keys = lexicon.table(table).foreign_keys
     is_key = any(set(key.columns) == set(own) and key.ref_table == target for key in keys)
     roads = [r for relations in lexicon.relations.values() for r in relations if r.target == target]
-    instance = f"{target}#{len(roads)}" if roads else target
+    instance = name_instance(target, len(roads))
     on = _marked(condition, lexicon.schema.dialect).replace(ref(target, ""), ref(instance, ""))
     return Relation(table, target, instance, on, patterns, (term,), own if is_key else (), theirs if is_key else ())
 
@@ -195,13 +220,40 @@ def _key_relation(
 def _add_foreign_keys(lexicon: Lexicon, table: Table) -> None:
     """Add the foreign keys that no glossary entry spoke of; one to the table itself makes a hierarchy."""
     known = {relation.child_columns for relation in lexicon.relations.get(table.name, [])}
+    roads = Counter(key.ref_table for key in table.foreign_keys)
     for key in table.foreign_keys:
         if key.ref_table == table.name:
             if len(key.columns) == 1:
-                role = humanise(key.columns[0]).removesuffix(" key")
-                lexicon.self_keys[table.name] = (
-                    key.columns[0], lexicon.words.get((table.name, key.columns[0])) or [role]
-                )  # fmt: skip
+                roles = lexicon.words[table.name, key.columns[0]]
+                if roles[0] == name_words(key.columns[0]):  # no glossary names it: "supervisor", not "supervisor id"
+                    roles = [name_role(key.columns)]
+                lexicon.self_keys[table.name] = (key.columns[0], roles)
         elif key.columns not in known:
-            relation = _key_relation(table.name, key.columns, key.ref_table, key.ref_columns, PLAIN_RELATION)
+            noun = lexicon.nouns.get(key.ref_table, [singular(name_words(key.ref_table))])[0]
+            patterns = PLACE_RELATION if noun.split()[-1] in _PLACES else PLAIN_RELATION
+            relation = _key_relation(table.name, key.columns, key.ref_table, key.ref_columns, patterns)
+            if roads[key.ref_table] > 1 or _has_role(relation, noun):
+                relation = _in_a_role(lexicon, relation)
             lexicon.relations.setdefault(table.name, []).append(relation)
+
+
+def _has_role(relation: Relation, noun: str) -> bool:
+    """Tell whether a foreign key names a role, as `prescriber_id` does, and not just the table it points at."""
+    column, role = relation.child_columns[0], name_role(relation.child_columns)
+    is_named = split_words(column)[-1] in ("id", "key", "by") and len(role) > 3
+    return len(relation.child_columns) == 1 and is_named and role not in noun and noun not in role
+
+
+def _in_a_role(lexicon: Lexicon, relation: Relation) -> Relation:
+    """Tell one of several foreign keys to a table from the others: by its role in words, and as an instance of its own.
+
+    The first may keep the table's own name, so that one query can use them all.
+    """
+    role, target = name_role(relation.child_columns), relation.target
+    if role in _PREPOSITIONS:
+        role = f"{role} {name_words(target)}"
+    own = [known for known in lexicon.relations.get(relation.table, []) if known.target == target]
+    instance = name_instance(target, len(own))
+    on = relation.on.replace(ref(target, ""), ref(instance, ""))
+    patterns = (f"with {{}} as {role}", f"whose {role} is {{}}")
+    return replace(relation, instance=instance, on=on, patterns=patterns, words=(role,), is_role=True)

@@ -7,7 +7,9 @@ its name ("in 2025", "from web orders"), and a query that is ready for them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from training.datagen.column_filters import own_filter
 from training.datagen.entities import Entity, draw_entity
 from training.datagen.filters import NOUN, Filter
 from training.datagen.lexicon import Key, Measure, ref
@@ -95,7 +97,8 @@ def _date_filter(world: World, base: str, event: tuple[Path, str], used: set[Key
     if key in used:
         return None
     span = date_range(world.rng, *world.days[key])
-    return Filter(f"{NOUN} {span.words}", span.sql(ref(path[-1].instance if path else base, column)), path, key)
+    day = ref(path[-1].instance if path else base, column)
+    return Filter(f"{NOUN} {span.words}", span.sql(day), path, key, target=day)
 
 
 def _is_other_road(path: Path, chosen: list[Filter]) -> bool:
@@ -108,16 +111,27 @@ def _is_other_road(path: Path, chosen: list[Filter]) -> bool:
 def _entity_filter(world: World, base: str, path: Path, used: set[Key | None]) -> Filter | None:
     """Take what belongs to the rows at the end of a path."""
     target = path[-1].target if path else base
+    if not path and base not in world.lexicon.spoken:
+        return _own_filter(world, base, used)
     found = draw_entity(world, target, path[-1].instance if path else base)
     if found is None or found.column in used:
         return None
     words = _say_entity(world, base, path, found)
     own = world.lexicon.patterns.get(found.column)
     is_category = found.column[1] in world.categories(found.column[0])
-    if own and not found.is_value and is_category and world.rng.random() < 0.5 and " = '" in found.sql:
-        value = found.sql.split(" = ")[1].strip("'").replace("''", "'")
-        words = world.rng.choice(own).format(value)
-    return Filter(f"{NOUN} {words}", found.sql, path, found.column)
+    if own and not found.is_value and is_category and world.rng.random() < 0.5 and found.value is not None:
+        words = world.rng.choice(own).format(found.value)
+    return Filter(f"{NOUN} {words}", found.sql, path, found.column, target=found.target, value=found.value)
+
+
+def _own_filter(world: World, base: str, used: set[Key | None]) -> Filter | None:
+    """Take a condition on the rows themselves."""
+    found = own_filter(world, base, base)
+    if found is None or found.column in used or found.column == (base, world.lexicon.labels.get(base)):
+        return None
+    if not found.is_before:
+        return found
+    return replace(found, pattern=f"{NOUN} for {found.pattern.replace(NOUN, world.noun(base))}")
 
 
 def _say_entity(world: World, base: str, path: Path, found: Entity) -> str:
@@ -130,6 +144,8 @@ def _say_entity(world: World, base: str, path: Path, found: Entity) -> str:
         if near != base and world.rng.random() < 0.6:
             return world.word("measure_filter.through_rows", rows=world.noun(near), link=link)
         return link
+    if path and path[-1].table not in world.lexicon.spoken:
+        return world.rng.choice(path[-1].patterns).format(found.words)
     target = path[-1].target if path else base
     is_named = found.column == (target, world.lexicon.labels.get(target))
     return world.word("measure_filter.named" if is_named else "measure_filter.kind", entity=found.words)

@@ -19,7 +19,7 @@ from string import Formatter
 from assistant.errors import UsageError
 
 Slot = str | int | Callable[[], str]
-"""What stands in a slot. A function is called anew for each pattern that has the slot, whichever is drawn."""
+"""What stands in a slot. A function is called where the pattern that is drawn has the slot, for each time anew."""
 
 FOLDER = Path(__file__).parent
 _KEY = re.compile(r"(\w+)(?:\((\w+(?:, \w+)*)\))?")
@@ -114,10 +114,7 @@ def say(rng: random.Random, *names: str, **slots: Slot) -> str:
         if not wording.slots <= slots.keys():
             missing = ", ".join(sorted(wording.slots - slots.keys()))
             raise UsageError(f"Wording '{name}' declares {missing}, which the program does not give.", _HINT)
-    if not any(callable(slot) for slot in slots.values()):
-        return fill(choose(rng, *names), **slots)
-    texts = [fill(pattern, **slots) for wording in wordings for pattern in wording.patterns]
-    return _draw(rng, texts, [weight for wording in wordings for weight in wording.weights])
+    return fill(choose(rng, *names), **slots)
 
 
 def split(text: str, count: int) -> list[str]:

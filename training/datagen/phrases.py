@@ -15,10 +15,20 @@ from training.datagen.patterns import choose, fill, say
 
 SPANS = {
     "year": 34, "month": 14, "quarter": 9, "half": 4, "since": 6, "after": 4, "before": 7, "until": 2, "between": 5,
-    "years": 4, "months": 3, "day": 6, "month_of_any_year": 1.5, "day_of_any_year": 1.5,
+    "years": 4, "relative": 4, "months": 3, "day": 6, "month_of_any_year": 1.5, "day_of_any_year": 1.5,
 }  # fmt: skip
 """How often each kind of span is drawn."""
 SIGNS = {"over": ">", "at_least": ">=", "under": "<", "at_most": "<=", "exactly": "="}
+
+
+RELATIVE: dict[str, tuple[str, str | None]] = {
+    "this_month": ("date('now', 'start of month')", "date('now', 'start of month', '+1 month')"),
+    "last_month": ("date('now', 'start of month', '-1 month')", "date('now', 'start of month')"),
+    "this_year": ("date('now', 'start of year')", "date('now', 'start of year', '+1 year')"),
+    "last_year": ("date('now', 'start of year', '-1 year')", "date('now', 'start of year')"),
+    "last_days": ("", None),
+}
+"""Spans reckoned from today: the first day and the day after the last one, in SQL."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +39,16 @@ class DateRange:
     first: str | None
     end: str | None
     month_day: str | None = None
+    is_relative: bool = False
+    """Whether `first` and `end` are reckoned from today, in SQL."""
 
     def sql(self, column: str) -> str:
         """Write the condition on a column that holds ISO dates."""
         if self.month_day:
             return f"strftime('{'%m-%d' if '-' in self.month_day else '%m'}', {column}) = '{self.month_day}'"
+        if self.is_relative:
+            parts = [f"{column} >= {self.first}"] if self.first else []
+            return " AND ".join(parts + ([f"{column} < {self.end}"] if self.end else []))
         parts = [f"{column} >= '{self.first}'"] if self.first else []
         return " AND ".join(parts + ([f"{column} < '{self.end}'"] if self.end else []))
 
@@ -58,6 +73,8 @@ def date_range(rng: random.Random, low: date, high: date) -> DateRange:
     if kind == "years":
         last = rng.randint(year, high.year)
         return DateRange(say(rng, "date.years", first=year, last=last), f"{year}-01-01", f"{last + 1}-01-01")
+    if kind == "relative":
+        return _relative(rng)
     day = low + timedelta(days=rng.randint(0, max(0, (high - low).days)))
     if kind == "day_of_any_year":
         words = say(rng, "date.day_of_any_year", day=day.day, month=month_name(day))
@@ -70,6 +87,17 @@ def date_range(rng: random.Random, low: date, high: date) -> DateRange:
     if kind == "day":
         return DateRange(say(rng, "date.on", day=say_day(rng, day)), day.isoformat(), _day_after(day))
     return _open_span(rng, kind, year, day)
+
+
+def _relative(rng: random.Random) -> DateRange:
+    """Draw a span that is reckoned from today: last month, this year, the last 30 days."""
+    name = rng.choice(list(RELATIVE))
+    if name == "last_days":
+        days = rng.choice((7, 14, 30, 30, 60, 90))
+        words = say(rng, "date.last_days", days=days)
+        return DateRange(words, f"date('now', '-{days} days')", None, is_relative=True)
+    first, end = RELATIVE[name]
+    return DateRange(say(rng, f"date.{name}"), first, end, is_relative=True)
 
 
 def _months(rng: random.Random, kind: str, year: int) -> DateRange:

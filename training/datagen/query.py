@@ -8,27 +8,31 @@ model has one way to say each thing.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from training.datagen.lexicon import REF_CLOSE, REF_OPEN, Lexicon, Relation, ref
+from training.datagen.lexicon import AGAIN, REF_CLOSE, REF_OPEN, Lexicon, Relation, ref
+from training.datagen.naming import RESERVED_WORDS, write_name
 
 _MARK = re.compile(f"{REF_OPEN}([^{REF_CLOSE}]+){REF_CLOSE}")
 
 
-def aliases(tables: list[str]) -> dict[str, str]:
+@lru_cache(maxsize=32)
+def aliases(tables: tuple[str, ...]) -> Mapping[str, str]:
     """Give each table of a schema its alias: initials, lengthened by letters of the name until unique.
 
     Example:
-        >>> aliases(["customer", "contact", "sales_order"])
+        >>> aliases(("customer", "contact", "sales_order"))
         {'customer': 'c', 'contact': 'co', 'sales_order': 'so'}
     """
     given: dict[str, str] = {}
+    taken = {table.lower() for table in tables} | {"as", "at", "no"}
     for table in tables:
-        words = [word for word in re.split(r"[^a-z0-9]+|(?<=[a-z])(?=[A-Z])", table.lower()) if word] or ["t"]
+        words = re.findall(r"[a-z][a-z0-9]*", table.lower()) or ["t"]
         initials = "".join(word[0] for word in words)
         options = [initials, *(initials[:-1] + words[-1][: n + 1] for n in range(1, len(words[-1])))]
-        reserved = {"as", "in", "is", "on", "or", "to", "by", "if", "of", "at", "do", "no", "not", "and", "all", "set"}
-        free = (o for o in options if o not in given.values() and o not in reserved)
+        free = (o for o in options if o not in given.values() and o not in RESERVED_WORDS and o not in taken)
         given[table] = next(free, f"{initials}{len(given)}")
     return given
 
@@ -103,16 +107,16 @@ class Query:
         """Give each instance the alias that stands before its columns, with a dot; none in a query over one table."""
         if not self.joins and not self.needs_alias:
             return {self.base: ""}
-        by_table = aliases([table.name for table in self.lexicon.schema.tables])
+        by_table = aliases(tuple(table.name for table in self.lexicon.schema.tables))
         names = {}
         for instance in (self.base, *self.joins):
-            table, _, number = instance.partition("#")
+            table, _, number = instance.partition(AGAIN)
             names[instance] = f"{by_table[table]}{int(number) + 1 if number else ''}."
         return names
 
     def _source(self, instance: str, names: dict[str, str]) -> str:
         """Write a table with its alias."""
-        table = instance.partition("#")[0]
+        table = write_name(instance.partition(AGAIN)[0])
         alias = names[instance].rstrip(".")
         return f"{table} {alias}" if alias else table
 
@@ -124,6 +128,6 @@ def exists(lexicon: Lexicon, relation: Relation, outer: str, conditions: list[st
     """
     inner = Query(lexicon, relation.table, select=["1"], needs_alias=True)
     pairs = zip(relation.child_columns, relation.parent_columns, strict=True)
-    inner.where = [f"{ref(relation.table, a)} = {REF_OPEN}^{outer}{REF_CLOSE}{b}" for a, b in pairs] + conditions
+    inner.where = [f"{ref(relation.table, a)} = {ref(f'^{outer}', b)}" for a, b in pairs] + conditions
     text = inner.sql().replace(f"^{outer}.", ref(outer, ""))
     return f"{'NOT ' if negated else ''}EXISTS ({text})"

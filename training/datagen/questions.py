@@ -13,12 +13,28 @@ from training.datagen.kinds.existence import both_sides, counts_with_zero, exist
 from training.datagen.kinds.groups import bands, group_figure, having
 from training.datagen.kinds.hierarchy import hierarchy
 from training.datagen.kinds.lookups import list_with_parent, lookup
+from training.datagen.kinds.nested import (
+    above_group_average,
+    extreme_ties,
+    groups_above_average,
+    rows_of_top_groups,
+    same_as,
+)
 from training.datagen.kinds.periods import period_average, running_or_best
 from training.datagen.kinds.ranking import above_average, compare, extreme_rows, sorted_list
-from training.datagen.kinds.sets import distinct, distinct_ancestors, distinct_pairs, distinct_parents
+from training.datagen.kinds.reach import reach_column, reach_path
+from training.datagen.kinds.sets import distinct, distinct_ancestors, distinct_pairs, distinct_parents, set_operation
 from training.datagen.kinds.shares import average_per_parent, measure_share, share
+from training.datagen.kinds.spans import days_between
+from training.datagen.kinds.windows import (
+    change_over_time,
+    latest_of_each,
+    share_of_total,
+    top_of_each,
+    two_periods,
+)
 from training.datagen.query import Asked
-from training.datagen.world import World
+from training.datagen.world import MAX_CATEGORIES, World
 
 KINDS: tuple[tuple[Callable[[World], Asked | None], int], ...] = (
     (aggregate, 12),
@@ -48,11 +64,101 @@ KINDS: tuple[tuple[Callable[[World], Asked | None], int], ...] = (
     (latest_of_child, 4),
     (distinct_pairs, 2),
     (two_roads, 1),
+    (reach_column, 2),
+    (reach_path, 2),
+    (share_of_total, 4),
+    (change_over_time, 3),
+    (two_periods, 3),
+    (latest_of_each, 3),
+    (top_of_each, 2),
+    (extreme_ties, 4),
+    (above_group_average, 3),
+    (same_as, 4),
+    (groups_above_average, 3),
+    (rows_of_top_groups, 2),
+    (set_operation, 3),
+    (days_between, 4),
 )
-"""Each kind with its weight."""
+"""Each maker of questions with its weight."""
+
+_DATE = "a column of dates"
+_MEASURE = "a measure in the glossary: a term whose SQL is an aggregate"
+_NUMBER = "a column of numbers that are no keys"
+_CATEGORY = f"a text column with 2 to {MAX_CATEGORIES} different values"
+_KEY = "a foreign key"
+_NAMED = "rows with a name or a key"
+_LADDER = "a table with a foreign key to itself, a single-column key and a column of names"
+
+KIND_NAMES: dict[Callable[[World], Asked | None], dict[str, str]] = {
+    aggregate: {"aggregate": _NUMBER, "aggregate_two": _NUMBER},
+    count_and_part: {"count_and_part": _CATEGORY},
+    first_last_date: {"first_last_date": _DATE},
+    group_figure: {"group_figure": _NUMBER},
+    having: {"having_measure": _MEASURE, "having_count": _CATEGORY},
+    extreme_rows: {"extreme_rows": _NUMBER},
+    sorted_list: {"sorted_list": _NAMED},
+    distinct: {"distinct": _CATEGORY},
+    distinct_parents: {"distinct_parents": _KEY},
+    existence: {"existence": _KEY},
+    both_sides: {"both_sides": _KEY},
+    counts_with_zero: {"counts_with_zero": _KEY},
+    above_average: {"above_average": _NUMBER},
+    share: {"share": _CATEGORY},
+    measure_share: {"measure_share": _MEASURE},
+    average_per_parent: {"average_per_parent": _KEY, "average_per_all": _KEY},
+    bands: {"bands": _NUMBER},
+    compare: {
+        "figure_filter": "a figure in the glossary: a term whose SQL is an expression over one row",
+        "compare_columns": "two columns of numbers in one table",
+    },
+    hierarchy: dict.fromkeys(
+        (
+            "self_parent", "self_children", "self_pairs", "self_counts", "self_counts_key", "self_none",
+            "self_childless", "self_parents", "self_grand", "self_peers",
+        ),
+        _LADDER,
+    )
+    | {"self_compare": f"{_LADDER}, and {_NUMBER} or {_DATE}", "self_average": f"{_LADDER}, and {_NUMBER}"},
+    lookup: {
+        "lookup": _NAMED,
+        "lookup_count": _KEY,
+        "lookup_children": _KEY,
+        "lookup_detail": "a foreign key from a table whose rows have neither a name nor a number people speak of",
+    },
+    list_with_parent: {"list_with_parent": _KEY},
+    distinct_ancestors: {"distinct_ancestors": f"{_KEY} to a table with a column of names"},
+    period_average: {"period_average": _DATE},
+    running_or_best: {
+        "running_total": _DATE,
+        "best_of_group": f"{_NUMBER}, in a table with a column of names",
+    },
+    latest_of_child: {"latest_of_child": f"{_KEY} of a table with {_DATE}"},
+    distinct_pairs: {"distinct_pairs": f"two times {_CATEGORY}", "distinct_pairs_count": f"two times {_CATEGORY}"},
+    two_roads: {"two_roads": f"two ways of foreign keys to one table with {_CATEGORY}"},
+    reach_column: {
+        "column_list": "rows", "column_different": "rows", "column_each": _CATEGORY,
+        "column_known": "a column in which a NULL occurs",
+    },
+    share_of_total: {"share_of_total": _CATEGORY},
+    change_over_time: {"change_over_time": _DATE},
+    two_periods: {"two_periods": f"{_DATE} over more than one year"},
+    latest_of_each: {"latest_of_each": f"{_KEY} from a table with {_DATE} to one with a column of names"},
+    top_of_each: {"top_of_each": _NUMBER},
+    extreme_ties: {"extreme_ties": _NUMBER},
+    above_group_average: {"above_group_average": f"{_NUMBER}, and {_CATEGORY} or {_KEY}"},
+    same_as: {"same_as": f"a table with a column of names, and {_CATEGORY} or {_NUMBER}"},
+    groups_above_average: {"groups_above_average": f"{_CATEGORY}, or {_KEY}"},
+    rows_of_top_groups: {"rows_of_top_groups": f"{_KEY} from a table with {_NUMBER}"},
+    set_operation: {"set_operation": f"{_CATEGORY}, and another one or {_KEY}"},
+    days_between: {"days_between": f"two times {_DATE} in one table"},
+    reach_path: {"path_list": _KEY, "path_each": _KEY, "path_value": f"{_KEY} to a table with a column of names"},
+}  # fmt: skip
+"""The kinds that each maker draws, with what they need of a database."""
 
 
-def draw_question(world: World) -> Asked | None:
-    """Draw one question of any kind."""
-    makers = [maker for maker, _ in KINDS]
-    return world.rng.choices(makers, [weight for _, weight in KINDS])[0](world)
+def draw_question(world: World, maker: Callable[[World], Asked | None] | None = None) -> Asked | None:
+    """Draw one question of any kind, or of those of one maker."""
+    if maker is None:
+        makers = [maker for maker, _ in KINDS]
+        maker = world.rng.choices(makers, [weight for _, weight in KINDS])[0]
+    return maker(world)

@@ -5,6 +5,8 @@ In: a World and a table. Out: Filters; the wordings are in `rows.toml` and, for 
 
 from __future__ import annotations
 
+import re
+
 from training.datagen.column_filters import condition_filter, own_filter
 from training.datagen.english import with_article
 from training.datagen.entities import draw_entity
@@ -13,6 +15,8 @@ from training.datagen.lexicon import Key, Relation, ref
 from training.datagen.query import exists
 from training.datagen.world import World
 
+DEED = re.compile(r"(\w+(?:ed|en|id|old|ade|ent|ept|ead|eft|ought)) by \{\}")
+"""How rows are tied to whoever did something to them."""
 KIND_WEIGHTS = {"own": 50, "condition": 16, "parent": 26, "child": 8}
 """How often each kind of filter is drawn."""
 
@@ -66,17 +70,20 @@ def parent_filter(world: World, table: str, *, depth: int = 3) -> Filter | None:
         noun = world.noun(relation.table)
         phrase, is_value = f"{noun} {_link(world, relation, phrase, is_value=is_value)}", False
     link = _link(world, path[0], phrase, is_value=is_value).lstrip()
-    return Filter(f"{NOUN} {link}", found.sql, path=path, column=found.column)
+    return Filter(f"{NOUN} {link}", found.sql, path, found.column, target=found.target, value=found.value)
 
 
 def _link(world: World, relation: Relation, phrase: str, *, is_value: bool) -> str:
     """Say how rows belong to what a phrase names."""
     patterns = list(relation.patterns)
+    if relation.is_role:
+        # The role must be said, or nobody knows which of several is meant; only one row can be it.
+        return world.rng.choice(patterns if phrase[0].isupper() else patterns[:1]).format(phrase)
     if not is_value:
-        # "in the {} category" wants the bare name of a category, not "the category Garden".
-        patterns = [p for p in patterns if not ("category" in p and "category" in phrase)] or ["of {}"]
-        if not phrase[0].isupper():
-            patterns = [p for p in patterns if "category" not in p] or ["of {}"]
+        # "in the {} category" wants the bare name of a category, not "the category Garden" or "categories without ...".
+        nouns = world.lexicon.nouns[relation.target]
+        is_name = phrase[0].isupper() and not any(noun in phrase for noun in nouns)
+        patterns = [p for p in patterns if is_name or not any(noun in p for noun in nouns)] or ["of {}"]
     return world.rng.choice(patterns).format(phrase)
 
 
@@ -95,12 +102,22 @@ def child_filter(world: World, table: str, *, negated: bool | None = None) -> Fi
         inner = condition_filter(world, relation.table, relation.table)
     filters = [inner] if inner else []
     is_negated = rng.random() < 0.5 if negated is None else negated
-    one = noun_phrase(world.noun(relation.table, plural=False), filters)
-    many = noun_phrase(world.noun(relation.table), filters)
-    name = "filter_child.without" if is_negated else "filter_child.with"
-    pattern = world.word(name, noun=NOUN, child=one, a_child=with_article(one), children=many)
+    one = world.as_role(relation, noun_phrase(world.noun(relation.table, plural=False), filters))
+    many = world.as_role(relation, noun_phrase(world.noun(relation.table), filters))
+    name, done = "filter_child.with", "filter_child.with_deed"
+    if is_negated:
+        name, done = "filter_child.without", "filter_child.without_deed"
+    verb = _deed(world, relation)
+    names = [name, done] if verb else [name]
+    pattern = world.word(*names, noun=NOUN, child=one, a_child=with_article(one), children=many, verb=verb)
     sql = exists(world.lexicon, relation, table, [f.sql for f in filters], negated=is_negated)
     return Filter(pattern, sql, column=(relation.table, "*"), needs_alias=True)
+
+
+def _deed(world: World, relation: Relation) -> str:
+    """Say what a row did to those that point at it, by how these are tied: "placed by {}" gives "placed"."""
+    deeds = [found.group(1) for pattern in relation.patterns if (found := DEED.fullmatch(pattern))]
+    return (world.voice or world.rng).choice(deeds) if deeds else ""
 
 
 def _missing_details(world: World, relation: Relation) -> list[str]:

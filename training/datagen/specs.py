@@ -38,6 +38,8 @@ class Spec:
     limit: int | None = None
     descending: bool = True
     is_sorted: bool = False
+    is_bare: bool = False
+    """Whether a top list shows the groups alone, without the figure they are ranked by."""
     is_open: bool = False
     """Whether the question waives the measure's default filter."""
 
@@ -62,7 +64,8 @@ def draw_spec(world: World) -> Spec | None:
         spec = replace(spec, is_open=True)
     if form == "top":
         limit = rng.choice((1, 1, 2, 3, 3, 5, 5, 5, 10, 10, 20, rng.randint(1, 30)))
-        return replace(spec, limit=limit, descending=rng.random() < 0.86, is_sorted=True)
+        is_bare = rng.random() < (0.5 if limit == 1 else 0.15)
+        return replace(spec, limit=limit, descending=rng.random() < 0.86, is_sorted=True, is_bare=is_bare)
     if form == "group" and rng.random() < 0.25:
         return replace(spec, is_sorted=True, descending=rng.random() < 0.8)
     return spec
@@ -77,7 +80,7 @@ def _measure_spec(world: World, form: Form, measures: list[tuple[Measure, str]])
     count = rng.choices((0, 1, 2, 3), (12, 48, 30, 10))[0]
     filters, said = measure_filters(world, base, measure, count)
     dimensions = draw_dimensions(world, base, form, event=measure_event(world, base, measure))
-    if form != "measure" and not dimensions:
+    if (form != "measure" and not dimensions) or _is_fixed(dimensions, filters):
         return None
     word = rng.choices(measure.words, [len(measure.words) + 1] + [1] * (len(measure.words) - 1))[0]
     return Spec(form, base, filters, said, (), dimensions, measure, word)
@@ -95,7 +98,16 @@ def _row_spec(world: World, form: Form) -> Spec | None:
     if form == "count":
         return spec
     dimensions = draw_dimensions(world, table, form)
-    return replace(spec, dimensions=dimensions) if dimensions else None
+    if not dimensions or _is_fixed(dimensions, spec.filters):
+        return None
+    return replace(spec, dimensions=dimensions)
+
+
+def _is_fixed(dimensions: tuple[Dimension, ...], filters: tuple[Filter, ...]) -> bool:
+    """Tell whether a filter leaves one group only: nobody asks for those of Italy by country, of 2024 by year."""
+    fixed = {chosen.column for chosen in filters if chosen.value is not None}
+    dated = {chosen.column for chosen in filters if chosen.is_date}
+    return any(d.key in fixed or (d.key in dated and d.select[0].startswith("strftime('%Y',")) for d in dimensions)
 
 
 def draw_columns(world: World, table: str) -> tuple[str, ...]:
@@ -137,13 +149,15 @@ def build(world: World, spec: Spec) -> str:
     restrict(query, spec.filters)
     if spec.form == "list":
         label = world.label(spec.table)
-        columns = spec.columns or ((label,) if label else ())
-        query.select = [ref(spec.table, column) for column in columns] or ["*"]
+        owner = world.lexicon.table(spec.table)
+        columns = spec.columns or ((label,) if label else owner.primary_key)
+        query.select = [ref(spec.table, column) for column in columns or (c.name for c in owner.columns)]
         return query.sql()
     for chosen in spec.dimensions:
         chosen.apply(query)
     figure = spec.measure.sql if spec.measure else "COUNT(*)"
-    query.select.append(figure)
+    if not spec.is_bare:
+        query.select.append(figure)
     if spec.is_sorted:
         query.order = [f"{figure}{' DESC' if spec.descending else ''}"]
     query.limit = spec.limit

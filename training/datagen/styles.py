@@ -11,19 +11,31 @@ import re
 
 from training.datagen.patterns import say
 
-STYLES = {"plain": 50, "polite": 14, "typo": 13, "lower": 12, "terse": 6, "nonnative": 3, "shout": 2}
+STYLES = {
+    "plain": 45, "polite": 14, "typo": 12, "lower": 11, "terse": 6, "wordy": 8, "jargon": 6, "nonnative": 3, "shout": 2,
+}  # fmt: skip
 """How often each style is drawn."""
 
 _OPENERS = re.compile(
-    r"^(Show me|Show us|Show|Give me|List|What is|What are|What was|What's|Tell me|Which|How many|Find|Get me|Count"
-    r"|Display)\b",
+    r"^(Show me|Show us|Show|Give me|Give|List|What is|What are|What was|What's|Tell me|Which|How many|Find out|Find"
+    r"|Get me|Count|Display|Return|Compute|Calculate|Work out|Name|Report|I need to know|I need|I want to see|I want"
+    r"|Let me see|Let me know|Pull up|Look up|Bring up|Get|Pull)\b",
     re.IGNORECASE,
 )
 _DROPPED_OPENERS = frozenset(
     ("show", "show me", "show us", "give me", "list", "tell me", "find", "get me", "display", "what is", "what are",
-     "what was", "what's")
+     "what was", "what's", "give", "find out", "return", "compute", "calculate", "work out", "name", "report",
+     "i need to know", "i need", "i want to see", "i want", "let me see", "let me know", "pull up", "look up",
+     "bring up",
+     "get", "pull")
 )  # fmt: skip
 """Openers that a polite phrase takes the place of."""
+_IS_POLITE = re.compile(
+    r"^(can|could|would|please|i'd|i wonder|i am|i'm|so|any|is there|are there|do you|do we|do any|looking|one of)"
+    r"\b",
+    re.IGNORECASE,
+)
+"""Beginnings that bear nothing polite before them."""
 _FILLERS = re.compile(r"\b(the|all|of all|are there|do we have|please|is there)\b")
 _MISTAKES = (
     (r"\bHow many (\w+) are there\b", r"How much \1 there are"),
@@ -36,6 +48,20 @@ _MISTAKES = (
     (r"\bGive me\b", "Give me please"),
 )
 """What people write who learn English."""
+_ARTICLE = re.compile(r"\ba (?=[aeio]|u(?!s[aeiu]|ni))(?!one\b|eur)")
+_DOUBLED = re.compile(r"\b(total|average|number of)(?: \1)+\b", re.IGNORECASE)
+"""A word that a pattern and a name both bring along."""
+_SHORT_FORMS = (
+    (r"\baverage\b", "avg"), (r"\bnumber of\b", "no. of"), (r"\bnumber of\b", "#"), (r"\bquantity\b", "qty"),
+    (r"\bamount\b", "amt"), (r"\bwithout\b", "w/o"), (r"\bwith\b", "w/"), (r"\bplease\b", "pls"),
+    (r"\bthanks\b", "thx"), (r"\bpercentage\b", "pct"), (r"\bpercent\b", "%"), (r"\b(highest|maximum)\b", "max"),
+    (r"\b(lowest|minimum)\b", "min"), (r"\b(more|greater|higher) than\b", ">"), (r"\b(less|fewer|lower) than\b", "<"),
+    (r"\bat least\b", ">="), (r"\bat most\b", "<="), (r"\bbetween (\S+) and\b", r"\1 -"), (r"\bversus\b", "vs"),
+    (r"\bdepartment\b", "dept"), (r"\btotal\b", "tot."), (r"\b(for each|for every)\b", "per"), (r"\band\b", "&"),
+    (r"^(Show me|Show|Give me|List|Find|Tell me|What is|What are|Get) (the |all )?", ""), (r"\?$", ""),
+    (r"^How many\b", "# of"), (r" are there\b", ""), (r" do we have\b", ""), (r"\binformation\b", "info"),
+)  # fmt: skip
+"""How people write who are in a hurry and among their own."""
 _WORD = re.compile(r"[A-Za-z]{4,}")
 _NEIGHBOURS = {
     "a": "sq", "e": "wr", "i": "uo", "o": "ip", "u": "yi", "r": "et", "t": "ry", "s": "ad", "n": "bm", "l": "k",
@@ -60,6 +86,10 @@ def restyle(rng: random.Random, question: str) -> tuple[str, str]:
         text = _terse(text)
     elif style == "nonnative":
         text = _nonnative(rng, text)
+    elif style == "wordy":
+        text = _wordy(rng, text)
+    elif style == "jargon":
+        text = _jargon(rng, text)
     elif style == "shout":
         text = text.upper() if rng.random() < 0.3 else _shout_word(rng, text)
     return _finish(rng, text, style), style
@@ -67,7 +97,8 @@ def restyle(rng: random.Random, question: str) -> tuple[str, str]:
 
 def _finish(rng: random.Random, text: str, style: str) -> str:
     """Tidy spaces and marks; a plain question mostly begins with a capital and may end with a full stop."""
-    text = re.sub(r"\s+", " ", text).replace(" ,", ",").replace("??", "?").replace("?.", "?").strip()
+    text = _DOUBLED.sub(r"\1", _ARTICLE.sub("an ", re.sub(r"\s+", " ", text)))
+    text = text.replace(" ,", ",").replace("??", "?").replace("?.", "?").strip()
     if style == "plain":
         text = text[:1].upper() + text[1:] if rng.random() < 0.75 else text
         if text[-1:] not in "?.!" and rng.random() < 0.35:
@@ -77,6 +108,9 @@ def _finish(rng: random.Random, text: str, style: str) -> str:
 
 def _polite(rng: random.Random, text: str) -> str:
     """Put a polite phrase before a question, and now and then one behind it."""
+    ending = rng.choice(("?", "?", ".", say(rng, "polite.after")))
+    if _IS_POLITE.match(text):
+        return f"{text.rstrip('?.')}{ending}"
     opener = _OPENERS.match(text)
     body = text.rstrip("?.")
     if opener:
@@ -85,8 +119,24 @@ def _polite(rng: random.Random, text: str) -> str:
         body = rest if first in _DROPPED_OPENERS else f"{first} {rest}"
     elif not body[:2].isupper():
         body = body[:1].lower() + body[1:]
-    ending = rng.choice(("?", "?", ".", say(rng, "polite.after")))
     return f"{say(rng, 'polite.before')} {body}{ending}"
+
+
+def _wordy(rng: random.Random, text: str) -> str:
+    """Put sentences around a question that say why it is asked, or nothing at all."""
+    body = text if text[-1:] in "?." else f"{text}{rng.choice(('.', '.', '?'))}"
+    body = body[:1].upper() + body[1:]
+    before = say(rng, "wordy.before") if rng.random() < 0.8 else ""
+    after = say(rng, "wordy.after") if not before or rng.random() < 0.4 else ""
+    return f"{before} {body} {after}".strip()
+
+
+def _jargon(rng: random.Random, text: str) -> str:
+    """Shorten what can be shortened, most of it."""
+    for pattern, short in _SHORT_FORMS:
+        if rng.random() < 0.7:
+            text = re.sub(pattern, short, text, count=2, flags=re.IGNORECASE)
+    return text.strip().lower() if rng.random() < 0.5 else text.strip()
 
 
 def _terse(text: str) -> str:

@@ -63,7 +63,7 @@ def both_sides(world: World) -> Asked | None:
         return None
     first, second = child_filter(world, table, negated=False), child_filter(world, table, negated=rng.random() < 0.7)
     label = world.label(table)
-    if not first or not second or not label or first.sql == second.sql:
+    if not first or not second or not label or first.sql.removeprefix("NOT ") == second.sql.removeprefix("NOT "):
         return None
     rows = world.noun(table)
     query = restrict(Query(world.lexicon, table), [first, second])
@@ -86,6 +86,8 @@ def counts_with_zero(world: World) -> Asked | None:
     if not label or not key or not child_key:
         return None
     filters = [f for f in draw_filters(world, table, rng.choices((0, 1), (60, 40))[0], depth=1) if not f.needs_alias]
+    if _reaches(filters, relation):
+        return None
     query = restrict(Query(world.lexicon, table), filters)
     pairs = zip(relation.child_columns, relation.parent_columns, strict=True)
     on = " AND ".join(f"{ref(relation.table, a)} = {ref(table, b)}" for a, b in pairs)
@@ -93,7 +95,8 @@ def counts_with_zero(world: World) -> Asked | None:
     query.left.add(relation.table)
     query.select = [ref(table, label), f"COUNT({ref(relation.table, child_key)})"]
     query.group = [ref(table, key), ref(table, label)] if label != key else [ref(table, key)]
-    children, row = world.noun(relation.table), noun_phrase(world.noun(table, plural=False), filters)
+    children = world.as_role(relation, world.noun(relation.table))
+    row = noun_phrase(world.noun(table, plural=False), filters)
     rows = noun_phrase(world.noun(table), filters)
     zero = world.word("counts_with_zero.zero", rows=lambda: world.noun(table))
     text = world.word("counts_with_zero.ask", children=children, row=row, rows=rows, zero=zero)
@@ -113,7 +116,7 @@ def latest_of_child(world: World) -> Asked | None:
     date = ref(relation.table, world.dates(relation.table)[0])
     filters = draw_filters(world, table, rng.choices((0, 1), (45, 55))[0])
     is_last = rng.random() < 0.7
-    if any(f.needs_alias for f in filters) or relation.instance != relation.target:
+    if any(f.needs_alias for f in filters) or relation.instance != relation.target or _reaches(filters, relation):
         return None
     query = Query(world.lexicon, relation.table)
     query.follow((relation,))
@@ -123,13 +126,18 @@ def latest_of_child(world: World) -> Asked | None:
     query.select = [ref(table, label), f"{'MAX' if is_last else 'MIN'}({date})"]
     query.group = [ref(table, key), ref(table, label)] if label != key else [ref(table, key)]
     noun, rows = world.noun(table, plural=False), noun_phrase(world.noun(table), filters)
-    child = world.noun(relation.table, plural=False)
+    child = world.as_role(relation, world.noun(relation.table, plural=False))
     which = world.word("latest_of_child.last" if is_last else "latest_of_child.first")
     row = noun_phrase(noun, filters)
     text = world.word(
         "latest_of_child.ask", rows=rows, row=row, label=world.saying(table, label), which=which, child=child
     )
     return Asked("latest_of_child", text, query.sql())
+
+
+def _reaches(filters: list[Filter], relation: Relation) -> bool:
+    """Tell whether filters lead to the table of the rows that are counted, which would be another row of it."""
+    return any(step.target == relation.table for chosen in filters for step in chosen.path)
 
 
 def _dated_children(world: World, table: str) -> list[Relation]:

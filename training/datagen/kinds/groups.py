@@ -67,7 +67,7 @@ def _having_measure(world: World) -> Asked | None:
     filters, said = measure_filters(world, base, measure, world.rng.choices((0, 1), (60, 40))[0])
     query = restrict(measure_query(world, base, measure, filters), filters)
     chosen.apply(query)
-    words, sql = comparison(world.rng, AMOUNTS, unit="euros")
+    words, sql = comparison(world.rng, AMOUNTS, unit=measure.unit)
     query.select.append(measure.sql)
     query.having = [f"{measure.sql} {sql}"]
     figure, groups, tail = world.rng.choice(measure.words), plural(chosen.words), " ".join(["", *said])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from typing import NamedTuple
+
 from assistant.writing import plural
+from training.datagen.naming import write_name
 from training.datagen.query import Asked, aliases, quote
 from training.datagen.world import World
 
@@ -22,10 +26,9 @@ def hierarchy(world: World) -> Asked | None:
         return None
     role, name = rng.choice(roles), rng.choice(world.texts[(table, label)])
     rows, row = world.noun(table), world.noun(table, plural=False)
-    a = aliases([t.name for t in world.lexicon.schema.tables])[table]
-    up = f"{table} {a} JOIN {table} m ON m.{key} = {a}.{column}"
+    names = _Names.of(table, aliases(tuple(t.name for t in world.lexicon.schema.tables))[table], column, label, key)
     options: list[_Option] = []
-    for kind, sql in _statements(table, a, column, label, key, quote(name)).items():
+    for kind, sql in _statements(names, quote(name)).items():
         text = world.word(f"hierarchy.{kind}", role=role, roles=plural(role), name=name, row=row, rows=rows)
         options.append((kind, text, sql))
     figures = world.figures(table)
@@ -36,37 +39,71 @@ def hierarchy(world: World) -> Asked | None:
         more = world.word(f"hierarchy.{greater if is_more else smaller}")
         text = world.word("hierarchy.self_compare", role=role, rows=rows, figure=word, more=more)
         sign = ">" if is_more else "<"
-        options.append(("self_compare", text, f"SELECT {a}.{label} FROM {up} WHERE {a}.{figure} {sign} m.{figure}"))
+        options.append(("self_compare", text, _compare(names, write_name(figure), sign)))
         if figure in figures:
             text = world.word("hierarchy.self_average", role=role, figure=word)
-            sql = f"SELECT m.{label}, AVG({a}.{figure}) FROM {up} GROUP BY m.{key}, m.{label}"
-            options.append(("self_average", text, sql))
-    return Asked(*rng.choice(options))
+            options.append(("self_average", text, _average(names, write_name(figure))))
+    kind, text, sql = rng.choice(options)
+    if not world.lexicon.names_people(table):
+        text = re.sub(r"\bWho\b", "Which one", re.sub(r"\bwho\b", "which one", text))
+    return Asked(kind, text, sql)
 
 
-def _statements(table: str, a: str, column: str, label: str, key: str, name: str) -> dict[str, str]:
-    """Write the SQL of each kind.
+class _Names(NamedTuple):
+    """A table that points at itself, as it is written in SQL."""
 
-    Args:
-        table: Table that points at itself.
-        a: Its alias; `m` is the row it points at, `g` the one above that, `r` one below, `p` a named other one.
-        column: Column that points.
-        label: Column with the names.
-        key: Column that is pointed at.
-        name: A name as an SQL literal.
-    """
-    up = f"{table} {a} JOIN {table} m ON m.{key} = {a}.{column}"
-    below = f"EXISTS (SELECT 1 FROM {table} r WHERE r.{column} = {a}.{key})"
-    peer = f"{table} {a} JOIN {table} p ON p.{column} = {a}.{column}"
+    table: str
+    a: str
+    """Alias of the row asked about."""
+    m: str
+    """Alias of the row it points at."""
+    column: str
+    """Column that points."""
+    label: str
+    """Column with the names."""
+    key: str
+    """Column that is pointed at."""
+
+    @classmethod
+    def of(cls, table: str, alias: str, column: str, label: str, key: str) -> _Names:
+        """Quote what needs it; the alias of the table itself may be any letter."""
+        names = (write_name(name) for name in (column, label, key))
+        return cls(write_name(table), alias, "m" if alias != "m" else "m2", *names)
+
+    @property
+    def up(self) -> str:
+        """Each row with the one it points at."""
+        return f"{self.table} {self.a} JOIN {self.table} {self.m} ON {self.m}.{self.key} = {self.a}.{self.column}"
+
+
+def _compare(names: _Names, figure: str, sign: str) -> str:
+    a, m = names.a, names.m
+    return f"SELECT {a}.{names.label} FROM {names.up} WHERE {a}.{figure} {sign} {m}.{figure}"
+
+
+def _average(names: _Names, figure: str) -> str:
+    m = names.m
+    return (
+        f"SELECT {m}.{names.label}, AVG({names.a}.{figure}) FROM {names.up} GROUP BY {m}.{names.key}, {m}.{names.label}"
+    )
+
+
+def _statements(names: _Names, name: str) -> dict[str, str]:
+    """Write the SQL of each kind; `g` is two rows above, `r` one below, `p` a named other one; `name` is a literal."""
+    table, a, m, column, label, key = names
+    g, r, p = (letter if a != letter else f"{letter}2" for letter in "grp")
+    up, chosen = names.up, f"{a}.{label} = {name}"
+    below = f"EXISTS (SELECT 1 FROM {table} {r} WHERE {r}.{column} = {a}.{key})"
+    peer = f"{table} {a} JOIN {table} {p} ON {p}.{column} = {a}.{column}"
     return {
-        "self_parent": f"SELECT m.{label} FROM {up} WHERE {a}.{label} = {name}",
-        "self_children": f"SELECT {a}.{label} FROM {up} WHERE m.{label} = {name}",
-        "self_pairs": f"SELECT {a}.{label}, m.{label} FROM {up}",
-        "self_counts": f"SELECT m.{label}, COUNT(*) FROM {up} GROUP BY m.{key}, m.{label}",
+        "self_parent": f"SELECT {m}.{label} FROM {up} WHERE {chosen}",
+        "self_children": f"SELECT {a}.{label} FROM {up} WHERE {m}.{label} = {name}",
+        "self_pairs": f"SELECT {a}.{label}, {m}.{label} FROM {up}",
+        "self_counts": f"SELECT {m}.{label}, COUNT(*) FROM {up} GROUP BY {m}.{key}, {m}.{label}",
         "self_counts_key": f"SELECT {column}, COUNT(*) FROM {table} WHERE {column} IS NOT NULL GROUP BY {column}",
         "self_none": f"SELECT {label} FROM {table} WHERE {column} IS NULL",
         "self_childless": f"SELECT {a}.{label} FROM {table} {a} WHERE NOT {below}",
         "self_parents": f"SELECT {a}.{label} FROM {table} {a} WHERE {below}",
-        "self_grand": f"SELECT g.{label} FROM {up} JOIN {table} g ON g.{key} = m.{column} WHERE {a}.{label} = {name}",
-        "self_peers": f"SELECT {a}.{label} FROM {peer} WHERE p.{label} = {name} AND {a}.{label} <> {name}",
+        "self_grand": f"SELECT {g}.{label} FROM {up} JOIN {table} {g} ON {g}.{key} = {m}.{column} WHERE {chosen}",
+        "self_peers": f"SELECT {a}.{label} FROM {peer} WHERE {p}.{label} = {name} AND {a}.{label} <> {name}",
     }

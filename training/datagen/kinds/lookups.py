@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from training.datagen.entities import Entity, draw_entity
 from training.datagen.filters import noun_phrase, restrict
-from training.datagen.lexicon import ref
+from training.datagen.lexicon import AGAIN, ref
 from training.datagen.query import Asked, Query
 from training.datagen.relation_filters import draw_filters
 from training.datagen.world import Path, World
@@ -19,7 +19,7 @@ def lookup(world: World) -> Asked | None:
     if not table:
         return None
     found = draw_entity(world, table, table)
-    if found is None or found.is_value or " = " not in found.sql:
+    if found is None or not found.literal:
         return None
     if found.column[1] not in {world.lexicon.labels.get(table), world.lexicon.key_of(table)}:
         return None
@@ -38,8 +38,8 @@ def _lookup_children(world: World, table: str, path: Path, found: Entity) -> Ask
         return None
     query = Query(world.lexicon, child)
     key = world.lexicon.key_of(table)
-    if key and found.sql.startswith(ref(relation.instance, key)) and len(relation.child_columns) == 1:
-        query.filter(f"{ref(child, relation.child_columns[0])} = {found.sql.split(' = ')[1]}")
+    if found.column == (table, key) and relation.parent_columns == (key,):
+        query.filter(f"{ref(child, relation.child_columns[0])} = {found.literal}")
     else:
         query.follow(path)
         query.filter(found.sql.replace(ref(table, ""), ref(relation.instance, "")))
@@ -47,7 +47,7 @@ def _lookup_children(world: World, table: str, path: Path, found: Entity) -> Ask
     filters = [f for f in drawn if not f.path and not f.needs_alias]
     restrict(query, filters)
     words = world.join_words([world.say(child, column) for column in columns])
-    rows = noun_phrase(world.noun(child), filters)
+    rows = world.as_role(relation, noun_phrase(world.noun(child), filters))
     if rng.random() < 0.3:
         query.select = ["COUNT(*)"]
         return Asked("lookup_count", world.word("lookup_count.ask", entity=found.words, rows=rows), query.sql())
@@ -79,7 +79,7 @@ def _lookup_own(world: World, table: str, found: Entity) -> Asked | None:
     if shows_parent:
         path = rng.choice(parents)
         query.select = [ref(query.follow(path), labels[path[0].target])]
-        words = [world.noun(path[0].target, plural=False)]
+        words = [world.parent_noun(path[0])]
     text = world.word("lookup.ask", entity=found.words, columns=world.join_words(words))
     if len(columns) == 1 and columns[0] in world.dates(table) and not shows_parent:
         text = _ask_when(world, table, columns[0], found) or text
@@ -121,9 +121,9 @@ def list_with_parent(world: World) -> Asked | None:
     ]
     query = restrict(Query(world.lexicon, table), filters)
     instance = query.follow(path)
-    parent = world.noun(target, plural=False) if column == label else world.say(target, column)
-    if path[-1].words and column != label and "#" in instance:
-        parent = f"{path[-1].words[0].split()[0]} {parent}"
+    parent = world.parent_noun(path[-1]) if column == label else world.say(target, column)
+    if path[-1].words and column != label and (AGAIN in instance or path[-1].is_role):
+        parent = f"{path[-1].prefix} {parent}"
     is_own_first = rng.random() < 0.75
     own_columns, own_words = [ref(table, c) for c in own], [world.say(table, c) for c in own]
     shown = ref(instance, column)

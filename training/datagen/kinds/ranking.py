@@ -5,6 +5,7 @@ from __future__ import annotations
 from training.datagen.column_filters import AGES
 from training.datagen.filters import noun_phrase, restrict
 from training.datagen.lexicon import Figure, ref
+from training.datagen.naming import write_name
 from training.datagen.phrases import comparison, say_number
 from training.datagen.query import Asked, Query
 from training.datagen.relation_filters import draw_few
@@ -52,11 +53,14 @@ def extreme_rows(world: World) -> Asked | None:
             "extreme_rows.several", top=top, number=number, rows=rows, which=which, figure=word, tail=tail
         )
     if is_date and rng.random() < 0.5:
-        # "The newest orders" can only go by the date that people think of first.
+        # "The newest orders" can only go by the date that people think of first; the youngest by that of birth.
+        is_birth = "birth" in world.lexicon.words[table, column][0]
+        if is_birth:
+            which = world.word("extreme_rows.youngest" if is_top else "extreme_rows.eldest")
+        elif column != world.dates(table)[0]:
+            return None
         name = "extreme_rows.several_by_date" if count > 1 else "extreme_rows.one_by_date"
         text = world.word(name, number=number, row=row, rows=rows, which=which, tail=tail)
-        if column not in (world.dates(table)[0], "dateofbirth"):
-            return None
     return Asked("extreme_rows", text, query.sql())
 
 
@@ -106,7 +110,7 @@ def above_average(world: World) -> Asked | None:
     filters = [f for f in draw_few(world, table, (75, 25)) if f.column != (table, column)]
     is_above = rng.random() < 0.65
     query = restrict(Query(world.lexicon, table), filters)
-    query.filter(f"{target} {'>' if is_above else '<'} (SELECT AVG({column}) FROM {table})")
+    query.filter(f"{target} {'>' if is_above else '<'} (SELECT AVG({write_name(column)}) FROM {write_name(table)})")
     rows = noun_phrase(world.noun(table), filters)
     than = world.word("above_average.above" if is_above else "above_average.below")
     shows_value = rng.random() < 0.4

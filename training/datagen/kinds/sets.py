@@ -1,4 +1,4 @@
-"""Questions for different things, each once: values, parents, ancestors, pairs."""
+"""Questions for different things, each once: values, parents, ancestors, pairs, what two kinds of rows share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from assistant.writing import plural
 from training.datagen.dimensions import draw_dimension
 from training.datagen.filters import noun_phrase, restrict
 from training.datagen.lexicon import ref
-from training.datagen.query import Asked, Query
+from training.datagen.query import Asked, Query, quote
 from training.datagen.relation_filters import draw_few, draw_filters
 from training.datagen.world import World
 
@@ -44,7 +44,7 @@ def distinct_parents(world: World) -> Asked | None:
         return None
     filters = draw_filters(world, table, rng.choice((0, 1, 1, 2)))
     rows = noun_phrase(world.noun(table), filters)
-    parents = world.noun(relation.target)
+    parents = world.parent_noun(relation, plural=True)
     query = restrict(Query(world.lexicon, table), filters)
     chosen = draw_dimension(world, table) if rng.random() < 0.4 else None
     if chosen and chosen.path[:1] != (relation,):
@@ -69,9 +69,9 @@ def distinct_ancestors(world: World) -> Asked | None:
         return None
     query = restrict(Query(world.lexicon, table), filters)
     query.select, query.is_distinct = [ref(query.follow(path), labels[target])], True
-    parents, rows = world.noun(target), noun_phrase(world.noun(table), filters)
+    parents, rows = world.parent_noun(path[-1], plural=True), noun_phrase(world.noun(table), filters)
     once = world.word("distinct_ancestors.once")
-    parent = partial(world.noun, target, plural=False)
+    parent = partial(world.parent_noun, path[-1])
     text = world.word("distinct_ancestors.ask", parents=parents, parent=parent, rows=rows, once=once)
     return Asked("distinct_ancestors", text, query.sql())
 
@@ -93,3 +93,34 @@ def distinct_pairs(world: World) -> Asked | None:
         return Asked("distinct_pairs", text, query.sql())
     text = world.word("distinct_pairs.count", first=first, second=second, rows=rows)
     return Asked("distinct_pairs_count", text, f"SELECT COUNT(*) FROM ({query.sql()})")
+
+
+def set_operation(world: World) -> Asked | None:
+    """What two kinds of rows have in common, what only one of them has, or both together."""
+    rng = world.rng
+    table = world.draw_table(
+        lambda t: bool(world.categories(t)) and len(world.categories(t)) + len(world.paths(t, 1)) > 2
+    )
+    chosen = draw_dimension(world, table, depth=2, kinds=("label", "category")) if table else None
+    if not table or not chosen:
+        return None
+    columns = [column for column in world.categories(table) if (table, column) != chosen.key]
+    if not columns:
+        return None
+    column = rng.choice(columns)
+    values = rng.sample(world.texts[table, column], 2)
+    parts = []
+    for value in values:
+        query = Query(world.lexicon, table)
+        query.follow(chosen.path)
+        query.select = [chosen.select[0]]
+        query.filter(f"{ref(table, column)} = {quote(value)}")
+        parts.append(query.sql())
+    form, operator = rng.choice((("both", "INTERSECT"), ("only", "EXCEPT"), ("only", "EXCEPT"), ("either", "UNION")))
+    word = world.say(table, column)
+    rows = world.noun(table)
+    said = [world.word("set_operation.rows", rows=rows, column=word, value=value) for value in values]
+    text = world.word(
+        f"set_operation.{form}", group=chosen.words, groups=plural(chosen.words), first=said[0], second=said[1]
+    )
+    return Asked("set_operation", text, f" {operator} ".join(parts))

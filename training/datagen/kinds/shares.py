@@ -8,6 +8,7 @@ from training.datagen.dimensions import draw_dimension
 from training.datagen.filters import noun_phrase, restrict
 from training.datagen.lexicon import ref
 from training.datagen.measures import measure_base, measure_filters, measure_query
+from training.datagen.naming import write_name
 from training.datagen.query import Asked, Query
 from training.datagen.relation_filters import draw_few
 from training.datagen.world import World
@@ -94,7 +95,7 @@ def average_per_parent(world: World) -> Asked | None:
         return None
     relation = rng.choice([r for r in world.lexicon.relations[table] if len(r.child_columns) == 1])
     filters = [f for f in draw_few(world, table, (65, 35)) if not f.path and not f.needs_alias]
-    rows, parent = noun_phrase(world.noun(table), filters), world.noun(relation.target, plural=False)
+    rows, parent = noun_phrase(world.noun(table), filters), world.parent_noun(relation)
     parents = plural(parent)
     query = restrict(Query(world.lexicon, table), filters)
     if rng.random() < 0.6:
@@ -106,4 +107,4 @@ def average_per_parent(world: World) -> Asked | None:
     text = world.word(
         "average_per_all.ask", rows=rows, parent=parent, all=world.word("average_per_all.all", parents=parents)
     )
-    return Asked("average_per_all", text, f"SELECT 1.0 * ({query.sql()}) / COUNT(*) FROM {relation.target}")
+    return Asked("average_per_all", text, f"SELECT 1.0 * ({query.sql()}) / COUNT(*) FROM {write_name(relation.target)}")
