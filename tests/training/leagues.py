@@ -1,4 +1,4 @@
-"""A small database with all that is awkward in schemas: two keys to one table, a ladder, composite keys, broken views."""
+"""A small database with all that is awkward: two keys to one table, a ladder, composite keys, broken views."""
 
 from __future__ import annotations
 
