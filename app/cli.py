@@ -34,6 +34,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("training.train:main", "train the small model from scratch, or fine-tune a pretrained one"),
     "export": ("training.gguf:main", "turn trained weights into a GGUF file"),
     "register": ("training.register:main", "let a GGUF file serve, in Ollama or embedded, or roll it back"),
+    "retrain": (
+        "training.retrain:main",
+        "make, judge and swap in a new model when the schema or approved pairs changed",
+    ),
 }
 """Command name -> (module:function, what it is for)."""
 

@@ -16,6 +16,7 @@ run=runs/shop-base
 [ -f "$run/report.json" ] || .venv/bin/queryforge train training/configs/shop.toml --data "$data" --out "$run"
 .venv/bin/queryforge export "$run/model" "$gguf" --type q8_0 --db data/shop.sqlite
 .venv/bin/python -m training.modelfile "$gguf"
+.venv/bin/queryforge schema --json --db data/shop.sqlite > modelfiles/queryforge-shop.schema.json
 .venv/bin/queryforge eval --examples scripts/demo/questions.jsonl --db data/shop.sqlite --backend llamacpp \
   --model "$gguf" --out runs/shop-eval
 .venv/bin/python scripts/write_model_card.py --data "$data" --run "$run" --eval runs/shop-eval --gguf "$gguf"

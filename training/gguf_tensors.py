@@ -80,7 +80,7 @@ def plan_tensors(tensors: Mapping[str, Tensor], facts: ModelFacts, wanted: str) 
     Raises:
         TrainingError: A tensor is missing, superfluous or misshapen.
     """
-    wanted_shapes = _expect(facts)
+    wanted_shapes = expect_tensors(facts)
     superfluous = set(tensors) - {source for source, _ in wanted_shapes.values()}
     superfluous -= {OUTPUT} if facts.is_tied else set()
     if superfluous:
@@ -125,7 +125,7 @@ def append_tensors(path: Path, planned: list[PlannedTensor], on_bytes: Callable[
             _align(file)
 
 
-def _expect(facts: ModelFacts) -> dict[str, tuple[str, tuple[int, ...]]]:
+def expect_tensors(facts: ModelFacts) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Give llama.cpp's name -> transformers' name and shape, for every tensor of an architecture."""
     hidden, queries, keys = facts.hidden_size, facts.num_heads * facts.head_size, facts.num_kv_heads * facts.head_size
     layer_shapes: dict[str, tuple[int, ...]] = {

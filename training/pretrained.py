@@ -31,6 +31,8 @@ from assistant.errors import TrainingError, UsageError
 from assistant.prompts import CHAT_TEMPLATE
 from training.finetune_config import FinetuneConfig
 
+MOST_WARMUP_SHARE = 0.1
+"""Share of a training by the clock after which the rate has risen, however few its steps were."""
 ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM")
 
 transformers.utils.logging.disable_progress_bar()
@@ -247,8 +249,10 @@ def make_timed_schedule(
     """
 
     def factor(step: int) -> float:
-        rising = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
-        return rising * (0.5 + 0.5 * math.cos(math.pi * min(1.0, measure_share())))
+        share = min(1.0, measure_share())
+        # A slow machine may have time for fewer steps than warm the rate up.
+        warm = max((step + 1) / config.warmup_steps, share / MOST_WARMUP_SHARE) if config.warmup_steps else 1.0
+        return min(1.0, warm) * (0.5 + 0.5 * math.cos(math.pi * share))
 
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
