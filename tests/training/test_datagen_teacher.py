@@ -24,7 +24,7 @@ from tests.ollama_double import OllamaDouble
 from tests.training.leagues import make_database
 from training.datagen import teacher_model
 from training.datagen.drafts import BatchRequest, Draft, Item, Target
-from training.datagen.generate import DatagenConfig, build_parser, generate
+from training.datagen.generate import DatagenConfig, build_parser, generate, main
 from training.datagen.opening import Subject, open_subject
 from training.datagen.slices import read_triples
 from training.datagen.teacher import FREE_KIND, STYLE, Teacher
@@ -335,6 +335,21 @@ def test_the_workflow_takes_the_teacher_and_a_rerun_asks_nothing_twice(
     server.requests.clear()
     assert generate(config) == summary
     assert server.requests == []
+
+
+def test_wordings_are_asked_for_in_other_languages_when_wanted(
+    server: TeacherDouble, league: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--db", str(league), "--count", "20", "--languages", "German and French"]
+    with pytest.raises(SystemExit):
+        main([*flags, "--out", str(tmp_path / "none")])
+    assert "--languages needs --teacher" in capsys.readouterr().err
+    assert main([*flags, "--out", str(tmp_path / "out"), "--teacher", "ollama:wise:7b"]) == 0
+    asked = [body["messages"][-1]["content"] for body in server.chats()]
+    reworded = [text for text in asked if "other ways to ask" in text]
+    assert reworded
+    assert all("Write them in German and French" in text for text in reworded)
+    assert "in German and French" in capsys.readouterr().out
 
 
 def test_without_the_flag_no_teacher_is_asked(server: TeacherDouble, league: Path, tmp_path: Path) -> None:

@@ -87,6 +87,8 @@ class DatagenConfig(Record):
     """Chat model that writes questions too, PROVIDER:MODEL such as `ollama:qwen2.5:7b`; any that LangChain knows."""
     teacher_values: bool = False
     """Whether the teacher may be sent values of the data."""
+    languages: str = ""
+    """What the teacher writes its rewordings in, such as `German and French`; empty for English."""
     glossary_path: Path | None = None
     """TOML file of domain terms; by default the one beside a SQLite file, if any."""
 
@@ -117,7 +119,7 @@ def generate(config: DatagenConfig, *, stop: threading.Event | None = None) -> D
             fingerprint=_digest_schema(source.schema),
             count=config.count,
             seed=config.seed,
-            generator=name_generator(config.teacher, has_values=config.teacher_values),
+            generator=name_generator(config.teacher, has_values=config.teacher_values, languages=config.languages),
             excluded=hashlib.sha256("\n".join(sorted(excluded)).encode()).hexdigest(),
             code=digest_code(),
         )
@@ -132,7 +134,14 @@ def generate(config: DatagenConfig, *, stop: threading.Event | None = None) -> D
         generator: Generator = subject.grammar
         if config.teacher:
             generator = stack.enter_context(
-                open_teacher(config.teacher, work.path, subject, has_values=config.teacher_values, stop=stop)
+                open_teacher(
+                    config.teacher,
+                    work.path,
+                    subject,
+                    has_values=config.teacher_values,
+                    stop=stop,
+                    languages=config.languages,
+                )
             )
         bench = subject.bench._replace(generator=generator.name)
         validate: Validate
@@ -230,6 +239,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--teacher-values", action="store_true", help="let the teacher see values of the data, not made-up ones"
     )
     parser.add_argument(
+        "--languages", default="", metavar="NAMES",
+        help="what the teacher writes its rewordings in, such as 'German and French' (default: English)",
+    )  # fmt: skip
+    parser.add_argument(
         "--bench", action="store_true", help="measure the speed on this machine instead; writes nothing"
     )
     return parser
@@ -248,6 +261,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if args.out is None:
         parser.error("--out is needed: the folder for the files")
+    if args.languages and not args.teacher:
+        parser.error("--languages needs --teacher: the grammar writes English")
     try:
         config = DatagenConfig(
             database_url=database_url,
@@ -258,6 +273,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             exclude=tuple(args.exclude),
             teacher=args.teacher,
             teacher_values=args.teacher_values,
+            languages=args.languages,
             glossary_path=glossary_path,
         )
     except ValidationError as error:

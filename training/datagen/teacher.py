@@ -72,6 +72,7 @@ class Teacher:
         *,
         has_values: bool,
         stop: threading.Event,
+        languages: str = "",
     ) -> None:
         """Set up; asks nothing yet.
 
@@ -82,6 +83,7 @@ class Teacher:
             schema: Of the database, as the teacher may see it.
             has_values: Whether values of the data may be sent.
             stop: Set it to end a round early.
+            languages: What rewordings are written in, such as `German and French`; empty for English.
         """
         self.kinds: Mapping[str, str] = {**grammar.kinds, FREE_KIND: "a teacher whose SQL stands the round trip"}
         self.kept = 0
@@ -92,6 +94,7 @@ class Teacher:
         self._reader = StatementReader(schema)
         self._schema = schema
         self._has_values = has_values
+        self._languages = languages
         self._public = frozenset(text for entry in schema.glossary for text in _QUOTED.findall(entry.sql))
         self._stop = stop
         self._told = time.monotonic()
@@ -169,7 +172,7 @@ class Teacher:
         return None
 
     def _rephrase(self, batch: Sequence[tuple[Draft, Masked]]) -> Iterator[Draft]:
-        found = self._chat.ask(ask_rephrasings([masked for _, masked in batch], REPHRASINGS))
+        found = self._chat.ask(ask_rephrasings([masked for _, masked in batch], REPHRASINGS, self._languages))
         if isinstance(found, Broken):
             return
         pairs: list[list[Pair]] = []

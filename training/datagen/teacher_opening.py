@@ -29,14 +29,15 @@ def check_teacher(spec: str) -> None:
     open_chat_model(spec, Settings.load())
 
 
-def name_generator(spec: str, *, has_values: bool) -> str:
+def name_generator(spec: str, *, has_values: bool, languages: str = "") -> str:
     """Name who writes the drafts, with all that decides what is written."""
-    return f"teacher {spec}{' with values' if has_values else ''}" if spec else "grammar"
+    how = f"{' with values' if has_values else ''}{f' in {languages}' if languages else ''}"
+    return f"teacher {spec}{how}" if spec else "grammar"
 
 
 @contextmanager
 def open_teacher(
-    spec: str, folder: Path, subject: Subject, *, has_values: bool, stop: threading.Event
+    spec: str, folder: Path, subject: Subject, *, has_values: bool, stop: threading.Event, languages: str = ""
 ) -> Iterator[Teacher]:
     """Open a teacher; at the end, say what was asked and what came of it.
 
@@ -46,6 +47,7 @@ def open_teacher(
         subject: The database, and the grammar that draws the statements.
         has_values: Whether values of the data may be sent.
         stop: Set it to end a round early.
+        languages: What rewordings are written in, such as `German and French`; empty for English.
 
     Raises:
         UsageError: The model cannot be opened, or the folder cannot be written.
@@ -58,7 +60,9 @@ def open_teacher(
         replies = stack.enter_context(closing(Replies(folder / "teacher.jsonl")))
         chat = ChatTeacher(spec, replies, notice=notice, stop=stop)
         round_trip = stack.enter_context(closing(RoundTrip(subject.bench.database_url, subject.bench.variant_urls)))
-        teacher = Teacher(chat, subject.grammar, round_trip, schema, has_values=has_values, stop=stop)
+        teacher = Teacher(
+            chat, subject.grammar, round_trip, schema, has_values=has_values, stop=stop, languages=languages
+        )
         try:
             yield teacher
         finally:

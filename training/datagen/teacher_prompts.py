@@ -32,12 +32,19 @@ FREE = (
 _ONLY_JSON = "Reply with JSON alone: "
 
 
-def ask_rephrasings(masked: Sequence[Masked], count: int) -> Request[list[list[str]]]:
-    """Ask for other wordings of questions; each list has those that can be used."""
+def ask_rephrasings(masked: Sequence[Masked], count: int, languages: str = "") -> Request[list[list[str]]]:
+    """Ask for other wordings of questions; each list has those that can be used.
+
+    Args:
+        masked: The questions, with their SQL.
+        count: Wordings of each.
+        languages: What to write them in, such as `German and French`; empty for the language of the questions.
+    """
     listed = "\n\n".join(f"{i}. {pair.question}\n   SQL: {pair.sql}" for i, pair in enumerate(masked, 1))
     user = (
         f"For each question, write {count} other ways to ask exactly the same; the SQL shows what is meant. Keep every "
-        f"name, number and date as it is written. Do not mention tables, columns or SQL.\n\n{listed}\n\n"
+        f"name, number and date as it is written. Do not mention tables, columns or SQL."
+        f"{f' Write them in {languages}, some in each.' if languages else ''}\n\n{listed}\n\n"
         f"{_ONLY_JSON}a list of {len(masked)} lists, each of {count} strings."
     )
 
