@@ -12,6 +12,7 @@ import math
 import os
 import pickle
 import shutil
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ from training.preparation import make_model, make_optimizers, make_tokenizer, re
 from training.tokenizer import load_tokenizer, save_tokenizer, token_id
 
 MEASURED_STEPS = 50
-"""Steps after which their speed decides how many fit into `max_minutes`."""
+"""Steps after which the usual time of one decides how many fit into `max_minutes`."""
 
 UNTIMED_STEPS = 10
 """First steps of a process, in which torch compiles; they are not measured."""
@@ -74,8 +75,9 @@ class Run:
         if saved is not None:
             self._restore(saved)
         self._loss_sum = torch.zeros((), device=self.device)
-        # Where the interval of the next line of metrics began, and where timing for the plan did.
-        self._interval = self._timed = (self.step, self.tokens, self.trained_s)
+        # Where the interval of the next line of metrics began.
+        self._interval = (self.step, self.tokens, self.trained_s)
+        self._step_s: list[float] = []
         self._final_loss = math.nan
 
     def train(self) -> BaseReport:
@@ -95,10 +97,11 @@ class Run:
                 self._learn(batch, compute_loss)
                 self.step += 1
                 self.tokens += batch.token_count
-                self.trained_s += time.perf_counter() - started
+                step_s = time.perf_counter() - started
+                self.trained_s += step_s
                 bar.update()
-                if self.step == started_at + UNTIMED_STEPS:
-                    self._timed = (self.step, self.tokens, self.trained_s)
+                if self.step > started_at + UNTIMED_STEPS:
+                    self._step_s.append(step_s)
                 if self.planned_steps is None and self.step >= self.plan_at:
                     self._plan_steps()
                     bar.total = self.planned_steps
@@ -159,8 +162,8 @@ class Run:
         return left if self.config.schedule == "linear" else 0.5 - 0.5 * math.cos(math.pi * left)
 
     def _plan_steps(self) -> None:
-        step, _, seconds = self._timed
-        step_s = (self.trained_s - seconds) / (self.step - step)
+        # Not the mean: torch goes on compiling for new shapes, of which there soon are no more.
+        step_s = statistics.median(self._step_s)
         left_s = (self.config.max_minutes or 0.0) * 60 - self.trained_s
         self.planned_steps = self.step + max(1, int(left_s / step_s))
         _say(f"{step_s:.3f} s a step: {self.planned_steps} steps planned for {self.config.max_minutes:g} minutes")
