@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from app.display import pretty_sql, printable, render_table
 from app.flags import add_settings_flags, load_settings
+from app.privacy import describe_sending
 from assistant.errors import BackendError, UsageError
 from assistant.types import Answer, Question
 
@@ -46,7 +47,11 @@ def main(argv: Sequence[str]) -> int:
     with closing(Assistant(settings)) as assistant:
         for warning in assistant.warnings():
             print(f"Note: {printable(warning)}", file=sys.stderr)  # noqa: T201
+        if note := describe_sending(settings, assistant.model_info()):
+            print(f"Note: {printable(note)}", file=sys.stderr)  # noqa: T201
         answer = follow(assistant, question, sys.stderr)
+    for notice in answer.notices:
+        print(f"Note: {printable(notice)}", file=sys.stderr)  # noqa: T201
     if arguments.json:
         print(answer.model_dump_json())  # noqa: T201
     else:

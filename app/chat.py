@@ -40,6 +40,7 @@ ICON_OF_STATUS: dict[Status, str] = {
 
 STEP_NAMES = {
     "link_schema": "Choosing tables",
+    "check_scope": "Checking what is asked",
     "generate_sql": "Writing SQL",
     "guard_sql": "Checking that it only reads",
     "execute_sql": "Running the query",
@@ -163,6 +164,8 @@ def draw_answer(exchange: Exchange, answer: Answer, ask: Asker, *, is_last: bool
         st.markdown(f"{ICON_OF_STATUS[answer.status]} **{_headline(answer.status)}**")
     with st.container(key=f"{key}-words"):
         st.text(answer.text)
+    for notice in answer.notices:
+        st.warning(literal(notice), icon=":material/warning:")
     for position, reading in enumerate(answer.alternatives):
         st.button(
             literal(reading), key=f"{key}-reading-{position}", on_click=ask, args=(reading,), disabled=not is_last

@@ -26,10 +26,10 @@ def main(argv: Sequence[str]) -> int:
     sql = sys.stdin.read() if arguments.sql is None else arguments.sql
     if not sql.strip():
         raise UsageError("There is no SQL to check.", 'Give it in quotes: queryforge check "SELECT 1"')
-    from assistant.database import connect
+    from assistant.database import connect_as_set
     from assistant.guard import check
 
-    with closing(connect(settings.database_url, glossary_path=settings.glossary_path)) as database:
+    with closing(connect_as_set(settings)) as database:
         schema = database.schema()
     context = SchemaContext(db_id=schema.db_id, dialect=schema.dialect, tables=schema.tables)
     draft = SqlDraft(sql=sql.strip().rstrip(";"), attempt=1, completion=Completion(text=sql, model="person"))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal
 
 from app.display import printable
 from app.flags import add_settings_flags, load_settings
+from app.privacy import describe_sending
 from assistant.errors import QueryForgeError
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from findings
     if schema is not None and info is not None:
         yield _match(info, schema)
+    if info is not None:
+        yield _privacy(settings, info, schema)
     yield _ollama(settings)
     yield _gpu()
     yield _aws()
@@ -111,10 +114,10 @@ def _page() -> Finding:
 
 
 def _database(settings: Settings) -> tuple[DatabaseSchema | None, Finding]:
-    from assistant.database import connect
+    from assistant.database import connect_as_set
 
     try:
-        with closing(connect(settings.database_url, glossary_path=settings.glossary_path)) as database:
+        with closing(connect_as_set(settings)) as database:
             schema = database.schema()
     except QueryForgeError as error:
         return None, Finding("fault", "Database", error.message, error.hint)
@@ -157,6 +160,21 @@ def _match(info: ModelInfo, schema: DatabaseSchema) -> Finding:
     if info.trained_fingerprint:
         return Finding("ok", "Match", f"the model was trained for this schema ({schema.fingerprint[:12]})")
     return Finding("ok", "Match", "the model takes any schema")
+
+
+def _privacy(settings: Settings, info: ModelInfo, schema: DatabaseSchema | None) -> Finding:
+    from assistant.masking import masked_columns, read_patterns, unused_patterns
+
+    text = describe_sending(settings, info) or "nothing is sent to another machine."
+    if not text.startswith("Sent") and not settings.send_values:
+        text += " The model sees no values of the data."
+    if schema is not None:
+        masked = masked_columns(schema)
+        text += f" Masked: {', '.join(masked[:10])}{' ...' if len(masked) > 10 else ''}." if masked else ""
+        if unused := unused_patterns(schema, read_patterns(settings.masked_columns)):
+            remedy = "Correct QUERYFORGE_MASKED_COLUMNS."
+            return Finding("note", "Privacy", f"{text} No column is masked by: {', '.join(unused)}.", remedy)
+    return Finding("note" if text.startswith("Sent") else "ok", "Privacy", text)
 
 
 def _ollama(settings: Settings) -> Finding:

@@ -246,9 +246,9 @@ def _is_sound(found: QueryResult | Rejection, what: str, arguments: argparse.Nam
 
 
 def _connect(settings: Settings) -> Database:
-    from assistant.database import connect
+    from assistant.database import connect_as_set
 
-    return connect(settings.database_url, glossary_path=settings.glossary_path)
+    return connect_as_set(settings)
 
 
 def _show(pairs: Sequence[Pair], arguments: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from app.ask import check_text, follow, print_answer
 from app.conversation import turns_of
 from app.display import pretty_sql
+from app.privacy import describe_sending
 from assistant.agent import Assistant
 from assistant.errors import QueryForgeError
 from assistant.types import Answer, Question
@@ -37,6 +38,8 @@ def converse(settings: Settings) -> int:
         _tell(f"Database '{schema.db_id}', {len(schema.tables)} tables. \\help for help, Ctrl-D to leave.")
         for warning in assistant.warnings():
             _tell(f"Note: {warning}")
+        if note := describe_sending(settings, assistant.model_info()):
+            _tell(f"Note: {note}")
         _loop(assistant, settings)
     return 0
 
@@ -70,6 +73,8 @@ def _ask(assistant: Assistant, settings: Settings, line: str, answers: list[Answ
         _tell(f"Error: {error.message}\n{error.hint}".rstrip())
     else:
         answers.append(answer)
+        for notice in answer.notices:
+            _tell(f"Note: {notice}")
         print_answer(answer, sys.stdout)
         print(flush=True)  # noqa: T201
 

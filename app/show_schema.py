@@ -19,9 +19,9 @@ def main(argv: Sequence[str]) -> int:
     """Print the schema; return the exit code."""
     arguments = build_parser().parse_args(argv)
     settings = load_settings(arguments)
-    from assistant.database import connect
+    from assistant.database import connect_as_set
 
-    with closing(connect(settings.database_url, glossary_path=settings.glossary_path)) as database:
+    with closing(connect_as_set(settings)) as database:
         schema = database.schema()
     if arguments.json:
         print(schema.model_dump_json())  # noqa: T201

@@ -6,14 +6,13 @@ literally.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import streamlit as st
 
 from app.literal import literal
+from app.privacy import privacy_note
 from assistant.errors import QueryForgeError
 from assistant.types import DatabaseSchema, ModelInfo, Table
 
@@ -22,7 +21,14 @@ if TYPE_CHECKING:
     from assistant.settings import Settings
 
 DIALECT_NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL", "mysql": "MySQL"}
-BACKEND_NAMES = {"llamacpp": "embedded", "ollama": "Ollama", "scripted": "scripted replies", "sagemaker": "SageMaker"}
+BACKEND_NAMES = {
+    "llamacpp": "embedded",
+    "ollama": "Ollama",
+    "huggingface": "unquantised",
+    "scripted": "scripted replies",
+    "openai": "OpenAI-compatible server",
+    "sagemaker": "SageMaker",
+}
 
 
 def draw_sidebar(assistant: Assistant, settings: Settings, start_anew: Callable[[], None]) -> None:
@@ -40,34 +46,6 @@ def draw_sidebar(assistant: Assistant, settings: Settings, start_anew: Callable[
             return
         st.divider()
         st.caption(literal(privacy_note(settings, info)))
-
-
-def privacy_note(settings: Settings, info: ModelInfo) -> str:
-    """Say truthfully where the model and the database are, and that only reads are run."""
-    places = []
-    address = settings.ollama_host
-    server = urlsplit(address if "://" in address else f"//{address}").hostname
-    if info.backend == "ollama" and not _is_here(server):
-        places.append(f"Questions go to the Ollama server at {server}.")
-    elif info.backend == "sagemaker":
-        places.append("Questions go to a model on AWS.")
-    else:
-        places.append("The model runs on this machine.")
-    host = urlsplit(settings.database_url).hostname if "://" in settings.database_url else None
-    if not _is_here(host):
-        places.append(f"The database is at {host}.")
-    elif len(places) == 1 and "this machine" in places[0]:
-        places = ["Model and database are on this machine; questions and data do not leave it."]
-    return " ".join([*places, "Queries only read, and nothing here can change the database."])
-
-
-def _is_here(host: str | None) -> bool:
-    if host is None or host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _draw_database(schema: DatabaseSchema) -> None:

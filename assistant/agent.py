@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 from assistant.backends.base import Backend
 from assistant.backends.choose import choose_backend, embed_model
 from assistant.backends.llamacpp import LlamaCppBackend
-from assistant.database import Database, connect
-from assistant.errors import BackendError, UsageError
+from assistant.database import Database, connect_as_set
+from assistant.errors import BackendError, BackendGone, UsageError
+from assistant.masking import without_values
 from assistant.served import ServedModels, Serving
 from assistant.settings import Settings
-from assistant.types import Answer, DatabaseSchema, ModelInfo, Question, StepEvent
+from assistant.types import Answer, DatabaseSchema, MatchedValue, ModelInfo, Question, StepEvent
 from assistant.values import ValueIndex
 
 if TYPE_CHECKING:
@@ -69,9 +70,11 @@ class Assistant:
         self._lock = threading.Lock()
         self._renewing = threading.Lock()
         self._is_closed = False
+        self._standing_in = threading.Lock()
+        self._stand_in: _Engine | None = None
         self._opened: Database | None = None
         if database is None:
-            database = self._opened = connect(settings.database_url, glossary_path=settings.glossary_path)
+            database = self._opened = connect_as_set(settings)
         self._database = database
         try:
             if backend is None:
@@ -106,8 +109,12 @@ class Assistant:
         asked = self._checked(question)
         from assistant.graph import answer_question
 
-        with self._working() as (graph, context):
-            return answer_question(graph, asked, context)
+        try:
+            with self._working() as (graph, context):
+                return answer_question(graph, asked, context)
+        except BackendGone as error:
+            graph, context, notice = self._fall_back(error)
+        return _with_notice(answer_question(graph, asked, context), notice)
 
     def stream(self, question: Question | str) -> Generator[StepEvent | Answer, None, None]:
         """Answer one question, telling each step as it goes; the last item is the Answer.
@@ -144,7 +151,7 @@ class Assistant:
         Raises:
             BackendError: The model cannot be loaded or reached.
         """
-        return describe_mismatch(self.model_info(), self.schema())
+        return (*describe_mismatch(self.model_info(), self.schema()), *self._database.warnings())
 
     def close(self) -> None:
         """Close what this object opened; calling it twice is harmless."""
@@ -154,6 +161,9 @@ class Assistant:
             engine.prepared = None
         if engine.is_ours:
             engine.backend.close()
+        with self._standing_in:
+            if self._stand_in is not None:
+                self._stand_in.backend.close()
         if self._opened is not None:
             self._opened.close()
 
@@ -174,8 +184,42 @@ class Assistant:
     def _stream(self, question: Question) -> Generator[StepEvent | Answer, None, None]:
         from assistant.graph import stream_question
 
-        with self._working() as (graph, context):
-            yield from stream_question(graph, question, context)
+        try:
+            with self._working() as (graph, context):
+                yield from stream_question(graph, question, context)
+            return
+        except BackendGone as error:
+            graph, context, notice = self._fall_back(error)
+        yield StepEvent(step="generate_sql", detail=notice)
+        for event in stream_question(graph, question, context):
+            yield _with_notice(event, notice) if isinstance(event, Answer) else event
+
+    def _fall_back(self, gone: BackendGone) -> tuple[AgentGraph, AgentContext, str]:
+        """Give what the embedded model needs to answer in place of one that is gone, and what to say of it.
+
+        Raises:
+            BackendGone: `gone`, when that is not allowed, the model has never answered, or the other cannot be used.
+        """
+        # One that was never there is a wrong setting, which another model would only hide.
+        has_answered = self._engine.is_ours and self._engine.prepared is not None
+        if not self.settings.falls_back or not has_answered:
+            raise gone
+        with self._standing_in:
+            if self._stand_in is None:
+                settings = self.settings.model_copy(update={"backend": "llamacpp", "model_path": None})
+                backend, reason = embed_model(settings, self._find_serving(), "in place of a server that is gone")
+                engine = _Engine(backend, reason, is_ours=True)
+                try:
+                    engine.prepared = self._prepare(backend)
+                except BackendError as error:
+                    backend.close()
+                    raise gone from error
+                self._stand_in = engine
+            prepared = self._stand_in.prepared
+        assert prepared is not None  # set above, once
+        graph, context = prepared
+        notice = f"{gone.message} The embedded model '{context.backend.info().name}' answered instead."
+        return graph, replace(context, cancelled=threading.Event()), notice
 
     @contextmanager
     def _working(self) -> Iterator[tuple[AgentGraph, AgentContext]]:
@@ -201,12 +245,14 @@ class Assistant:
         from assistant.graph import AgentContext, build_graph
 
         info, schema = backend.info(), self._database.schema(refresh)
-        index = ValueIndex.build(self._database, schema)
+        sends_values = self.settings.send_values
+        match = ValueIndex.build(self._database, schema).match if sends_values else _match_nothing
         context = AgentContext(
             backend=backend,
             database=self._database,
-            schema=schema,
-            match_values=index.match,
+            # The steps see of the schema what the model may see: nothing later can send what is not there.
+            schema=schema if sends_values else without_values(schema),
+            match_values=match,
             prompt_layout=info.prompt_layout,
             settings=self.settings,
             warnings=describe_mismatch(info, schema),
@@ -255,6 +301,14 @@ class Assistant:
 
     def _find_serving(self) -> Serving:
         return ServedModels(self.settings.models_path).current(self._database.db_id, self._database.dialect)
+
+
+def _with_notice(answer: Answer, notice: str) -> Answer:
+    return answer.model_copy(update={"notices": (*answer.notices, notice)})
+
+
+def _match_nothing(text: str) -> tuple[MatchedValue, ...]:
+    return ()
 
 
 def describe_mismatch(info: ModelInfo, schema: DatabaseSchema) -> tuple[str, ...]:

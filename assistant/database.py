@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 import tomllib
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -25,20 +26,39 @@ from assistant.drivers.engines import open_engine, parse_url, reading
 from assistant.drivers.failures import missing_column, query_failed, reached_time_limit
 from assistant.drivers.introspection import fingerprint, read_tables
 from assistant.errors import DatabaseError, UsageError
+from assistant.masking import check_patterns, mask_rows, mask_tables, read_patterns, unused_patterns, without_quotes
+from assistant.settings import Settings
 from assistant.types import DatabaseSchema, Dialect, GlossaryEntry, GuardedQuery, QueryResult, Rejection, ResultColumn
 
 VALUES_TIMEOUT_S = 5.0
+_TERM_HINT = "Each entry is [[term]] with term, meaning and, if wanted, synonyms (a list) and sql."
+_MASKED_HINT = 'Write it above the first [[term]], such as masked = ["customer.email", "*.phone"].'
 
 
-def connect(url: str, *, glossary_path: Path | None = None) -> Database:
+def connect_as_set(settings: Settings) -> Database:
+    """Open the database that the settings name, with the columns masked that they name; see `connect`."""
+    return connect(
+        settings.database_url,
+        glossary_path=settings.glossary_path,
+        masked=read_patterns(settings.masked_columns),
+        withholds_values=not settings.send_values,
+    )
+
+
+def connect(
+    url: str, *, glossary_path: Path | None = None, masked: Sequence[str] = (), withholds_values: bool = False
+) -> Database:
     """Open a database for reading and prove that it answers.
 
     Args:
         url: SQLAlchemy URL of a SQLite, PostgreSQL, MySQL or MariaDB database, or the path of a SQLite file.
-        glossary_path: TOML file of domain terms; by default `<name>.glossary.toml` beside a SQLite file, if any.
+        glossary_path: TOML file of domain terms and masked columns; by default `<name>.glossary.toml` beside a SQLite
+            file, if any.
+        masked: Patterns of the columns that nobody may see, beside those of the glossary file.
+        withholds_values: Whether the database's own words are left out of rejections where they may quote a value.
 
     Raises:
-        UsageError: The address or the glossary cannot be used.
+        UsageError: The address, the glossary or a pattern cannot be used.
         DatabaseError: The database is missing, is no database, or cannot be reached or entered.
     """
     parsed, dialect = parse_url(url)
@@ -47,20 +67,37 @@ def connect(url: str, *, glossary_path: Path | None = None) -> Database:
         beside = Path(name).with_suffix(".glossary.toml")
         glossary_path = beside if beside.is_file() else None
     glossary = load_glossary(glossary_path) if glossary_path else ()
+    patterns = (*check_patterns(masked), *(load_masked(glossary_path) if glossary_path else ()))
     engine = open_engine(parsed, dialect)
-    return Database(engine, db_id=Path(name).stem if dialect == "sqlite" else name, dialect=dialect, glossary=glossary)
+    return Database(
+        engine,
+        db_id=Path(name).stem if dialect == "sqlite" else name,
+        dialect=dialect,
+        glossary=glossary,
+        masked=patterns,
+        withholds_values=withholds_values,
+    )
 
 
 class Database:
     """An open database that can only be read."""
 
     def __init__(
-        self, engine: Engine, *, db_id: str, dialect: Dialect, glossary: tuple[GlossaryEntry, ...] = ()
+        self,
+        engine: Engine,
+        *,
+        db_id: str,
+        dialect: Dialect,
+        glossary: tuple[GlossaryEntry, ...] = (),
+        masked: tuple[str, ...] = (),
+        withholds_values: bool = False,
     ) -> None:
         self.db_id = db_id
         self.dialect: Dialect = dialect
         self._engine = engine
         self._glossary = glossary
+        self._masked = masked
+        self._withholds_values = withholds_values
         self._schema: DatabaseSchema | None = None
         self._schema_lock = threading.Lock()
 
@@ -73,7 +110,7 @@ class Database:
         with self._schema_lock:
             if self._schema is None or refresh:
                 try:
-                    tables = read_tables(self._engine, self.dialect)
+                    tables = mask_tables(read_tables(self._engine, self.dialect), self._masked)
                 except SQLAlchemyError as error:
                     raise self._failed("read the schema", error) from error
                 if not tables:
@@ -117,12 +154,24 @@ class Database:
                 raw = [tuple(row) for row in result.fetchmany(query.max_rows + 1)]
         except (SQLAlchemyError, sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
             rejection = query_failed(error, self.dialect, db_id=self.db_id, timeout_s=timeout_s)
+            rejection = without_quotes(rejection) if self._withholds_values else rejection
             return self._with_close_names(rejection, query)
         elapsed_ms = (time.perf_counter() - started) * 1000
+        if self._masked and query.width != len(names):
+            # The guard has read another `*` than the database: it cannot be known which cells are to be covered.
+            return Rejection(
+                stage="database",
+                rule="masked-column",
+                message=f"The query has {len(names)} columns, of which some may be masked.",
+                hint="Name the columns instead of *.",
+            )
         rows, kinds = normalise_rows(raw[: query.max_rows], len(names))
         return QueryResult(
-            columns=tuple(ResultColumn(name=name, kind=kind) for name, kind in zip(names, kinds, strict=True)),
-            rows=tuple(rows),
+            columns=tuple(
+                ResultColumn(name=name, kind="text" if place in query.masked else kind)
+                for place, (name, kind) in enumerate(zip(names, kinds, strict=True))
+            ),
+            rows=mask_rows(rows, query.masked),
             is_truncated=len(raw) > query.max_rows,
             elapsed_ms=elapsed_ms,
         )
@@ -130,11 +179,13 @@ class Database:
     def distinct_values(self, table_name: str, column_name: str, *, limit: int) -> tuple[str, ...] | None:
         """List the different values of a column as text, sorted; None when there are more than `limit`.
 
-        A column that cannot be listed within `VALUES_TIMEOUT_S` also counts as having too many.
+        None too when it is masked, or cannot be listed within `VALUES_TIMEOUT_S`.
 
         Raises:
             DatabaseError: There is no such column, or the database failed.
         """
+        if self.is_masked(table_name, column_name):
+            return None
         wanted: ColumnClause[object] = column(column_name)
         statement = select(wanted).distinct().select_from(table(table_name, wanted)).where(wanted.is_not(None))
         try:
@@ -145,6 +196,21 @@ class Database:
                 return None
             raise self._failed(f"list the values of {table_name}.{column_name}", error) from error
         return None if len(rows) > limit else tuple(sorted(str(normalise_cell(row[0])) for row in rows))
+
+    def is_masked(self, table_name: str, column_name: str) -> bool:
+        """Say whether nobody may see the values of a column."""
+        return bool(self._masked) and any(
+            part.is_masked
+            for found in self.schema().tables
+            if found.name.lower() == table_name.lower()
+            for part in found.columns
+            if part.name.lower() == column_name.lower()
+        )
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say which patterns of masked columns name none, so that something may be seen that should not."""
+        unused = unused_patterns(self.schema(), self._masked)
+        return tuple(f"No column of '{self.db_id}' is masked by '{pattern}'." for pattern in unused)
 
     def close(self) -> None:
         """Give back what the database holds open; calling it twice is harmless."""
@@ -175,18 +241,28 @@ class Database:
         )
 
 
+def load_masked(path: Path) -> tuple[str, ...]:
+    """Read the patterns of masked columns from a glossary: `masked = ["customer.email", "*.phone"]` at its top.
+
+    Raises:
+        UsageError: It cannot be read, or what stands there is no list of patterns.
+    """
+    patterns = _read_glossary(path).get("masked", [])
+    if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
+        raise UsageError(f"'masked' in the glossary '{path}' is no list of texts.", _MASKED_HINT)
+    return check_patterns(patterns)
+
+
 def load_glossary(path: Path) -> tuple[GlossaryEntry, ...]:
-    """Read a TOML file of `[[term]]` entries with term, synonyms, meaning and sql.
+    """Read a TOML file of `[[term]]` entries with term, synonyms, meaning and sql; `masked` is for `load_masked`.
 
     Raises:
         UsageError: It cannot be read, is no TOML, or an entry does not fit; with the path and the reason.
     """
-    hint = "Each entry is [[term]] with term, meaning and, if wanted, synonyms (a list) and sql."
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"Cannot read the glossary '{path}': {error}.", hint) from error
+    hint = _TERM_HINT
+    content = _read_glossary(path)
     entries = content.pop("term", [])
+    content.pop("masked", None)
     if content or not isinstance(entries, list):
         raise UsageError(f"Cannot use the glossary '{path}': it may hold nothing but [[term]] entries.", hint)
     found = []
@@ -200,3 +276,10 @@ def load_glossary(path: Path) -> tuple[GlossaryEntry, ...]:
                 f"Cannot use term {number} of the glossary '{path}': {field}: {first['msg']}.", hint
             ) from error
     return tuple(found)
+
+
+def _read_glossary(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"Cannot read the glossary '{path}': {error}.", _TERM_HINT) from error

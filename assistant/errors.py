@@ -4,6 +4,7 @@ QueryForgeError(message, hint)                                                  
 ├── UsageError       a bad setting, flag, file or question                                2
 ├── DataError        a bad example, or gold SQL that fails                                2
 ├── BackendError     model file or server: missing, broken, timed out, context too long   3
+│   └── BackendGone  a server that stopped answering; another model may answer instead    3
 ├── DatabaseError    cannot be reached, failed, timed out                                 4
 └── TrainingError    tried and failed: no memory, conversion refused                      1
 
@@ -52,6 +53,10 @@ class BackendError(QueryForgeError):
     """The model cannot be loaded or reached, timed out, broke off, or the prompt does not fit its context."""
 
     exit_code = 3
+
+
+class BackendGone(BackendError):
+    """A model's server cannot be reached, fails, timed out or broke off: what another model could do instead."""
 
 
 class DatabaseError(QueryForgeError):

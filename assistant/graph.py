@@ -1,8 +1,9 @@
 """The steps from a question to an answer, as a LangGraph graph: the only module that knows LangGraph.
 
-    link_schema -> generate_sql -> guard_sql -> execute_sql -> write_answer
-                        ^              |             |
-                        +-- rejected --+-------------+     until `Settings.max_attempts`
+    link_schema -> check_scope -> generate_sql -> guard_sql -> execute_sql -> write_answer
+                        |              ^              |             |              ^
+                        |              +-- rejected --+-------------+              |   until `Settings.max_attempts`
+                        +-- no question for this database -------------------------+
 
 In: a Question and an AgentContext (model, database, settings). Out: an Answer, or StepEvents and then an Answer. A
 rejected draft goes back to the model with the reason; a model that declines, or repeats itself, ends the run. One run
@@ -25,14 +26,17 @@ from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
+from langsmith import tracing_context
 
 from assistant.backends.base import Backend
+from assistant.constraint.draft import SqlConstraint
 from assistant.conversation import relevant_history
 from assistant.database import Database
 from assistant.explain import choose_chart, describe_result, explain_query, label_columns
 from assistant.guard import check
 from assistant.prompts import parse_reply, render_prompt
 from assistant.schema import link_schema as choose_tables
+from assistant.scope import check_scope as find_reason_to_decline
 from assistant.settings import Settings
 from assistant.types import (
     Answer,
@@ -100,10 +104,11 @@ Step: TypeAlias = Callable[[AgentState, AgentContext], tuple[AgentState, str]]
 def build_graph() -> AgentGraph:
     """Build and compile the graph; takes a few milliseconds, and the result serves any number of threads."""
     graph = StateGraph(AgentState, context_schema=AgentContext)
-    for step in (link_schema, generate_sql, guard_sql, execute_sql, write_answer):
+    for step in (link_schema, check_scope, generate_sql, guard_sql, execute_sql, write_answer):
         graph.add_node(step.__name__, _as_node(step))
     graph.add_edge(START, "link_schema")
-    graph.add_edge("link_schema", "generate_sql")
+    graph.add_edge("link_schema", "check_scope")
+    graph.add_conditional_edges("check_scope", route_after_check_scope)
     graph.add_conditional_edges("generate_sql", route_after_generate_sql)
     graph.add_conditional_edges("guard_sql", route_after_guard_sql)
     graph.add_conditional_edges("execute_sql", route_after_execute_sql)
@@ -117,7 +122,8 @@ def answer_question(graph: AgentGraph, question: Question, context: AgentContext
     Raises:
         QueryForgeError: The model or the database broke.
     """
-    final = graph.invoke(AgentState(question=question), _limits(context), context=context)
+    with tracing_context(enabled=False):  # LangChain would send all of it to a service if the environment asks for it
+        final = graph.invoke(AgentState(question=question), _limits(context), context=context)
     return _with_timings(final["answer"], final["timings"])
 
 
@@ -137,7 +143,8 @@ def stream_question(graph: AgentGraph, question: Question, context: AgentContext
     )
     final: AgentState = {}
     try:
-        for mode, item in events:
+        while (event := _next_untraced(events)) is not None:
+            mode, item = event
             if mode == "custom":
                 yield item
             else:
@@ -149,12 +156,24 @@ def stream_question(graph: AgentGraph, question: Question, context: AgentContext
     yield _with_timings(final["answer"], final["timings"])
 
 
+def _next_untraced(events: Iterator[tuple[str, Any]]) -> tuple[str, Any] | None:
+    # Not around the whole stream: between two events, other code runs in this context.
+    with tracing_context(enabled=False):
+        return next(events, None)
+
+
 def link_schema(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
     """Choose the tables and find the values that the question is about."""
     question = state["question"]
     values = context.match_values(f"{question.text}\n{question.evidence}".strip())
     linked = choose_tables(question, context.schema, values)
     return {"context": linked}, "Tables: " + ", ".join(table.name for table in linked.tables)
+
+
+def check_scope(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
+    """Decline, or ask back, where that can be told without the model; nothing is written or run then."""
+    declined = find_reason_to_decline(state["question"], context.schema, state["context"].values)
+    return ({"reply": declined}, declined.text) if declined else ({}, "May be answered.")
 
 
 def generate_sql(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
@@ -170,7 +189,10 @@ def generate_sql(state: AgentState, context: AgentContext) -> tuple[AgentState, 
         _stop_if_cancelled(context)
         write(StepEvent(step="generate_sql", detail=text, is_partial=True))
 
-    completion = context.backend.complete(prompt, max_tokens=context.settings.max_reply_tokens, on_text=show)
+    constraint = SqlConstraint(state["context"]) if context.settings.constrain_names else None
+    completion = context.backend.complete(
+        prompt, max_tokens=context.settings.max_reply_tokens, on_text=show, constraint=constraint
+    )
     reply = parse_reply(completion.text)
     sql = reply.text if reply.kind == "sql" else completion.text.strip()
     draft = SqlDraft(sql=sql, attempt=len(drafts) + 1, completion=completion)
@@ -200,7 +222,7 @@ def execute_sql(state: AgentState, context: AgentContext) -> tuple[AgentState, s
 
 def write_answer(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
     """Put into words what came out, or why nothing did."""
-    question, rejections = state["question"], state.get("rejections", ())
+    question, drafts, rejections = state["question"], state.get("drafts", ()), state.get("rejections", ())
     query, result = state.get("query"), state.get("result")
     if query is not None and result is not None:
         status: Status = "answered"
@@ -218,11 +240,16 @@ def write_answer(state: AgentState, context: AgentContext) -> tuple[AgentState, 
         query=query,
         result=result,
         chart=chart,
-        confidence=_confidence(state["drafts"][-1]),
-        drafts=state["drafts"],
+        confidence=_confidence(drafts[-1]) if drafts else None,
+        drafts=drafts,
         rejections=rejections,
     )
     return {"answer": answer}, text
+
+
+def route_after_check_scope(state: AgentState) -> Literal["generate_sql", "write_answer"]:
+    """Let the model write, unless the question was declined without it."""
+    return "write_answer" if "reply" in state else "generate_sql"
 
 
 def route_after_generate_sql(state: AgentState) -> Literal["guard_sql", "write_answer"]:
@@ -308,5 +335,5 @@ def _with_timings(answer: Answer, timings: tuple[StepTiming, ...]) -> Answer:
 
 
 def _limits(context: AgentContext) -> RunnableConfig:
-    # Three steps an attempt, the first and the last one, and one to spare.
-    return RunnableConfig(recursion_limit=3 * context.settings.max_attempts + 3)
+    # Three steps an attempt, the first two and the last one, and one to spare.
+    return RunnableConfig(recursion_limit=3 * context.settings.max_attempts + 4)

@@ -7,8 +7,9 @@ Covers: more than one statement; anything but a read, at any depth; tables, colu
 list; system tables; parameters and variables; hints and executable comments; texts made to be slow to read; a result
 without a row limit (one is added). Everything is held against lists of what is allowed, and what runs is written anew
 from the tree that was checked.
-Does not cover: slow queries and memory (the database sets limits), or a column that the reader should not see (leave
-it out of the context, or give them a view).
+Also covers masked columns: shown with covered cells, counted, tested for NULL, and nothing else (`names` follows them).
+Does not cover: slow queries and memory (the database sets limits); a view that shows a masked column under another
+name; how many different values a masked column has.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from assistant.functions import EQUIVALENTS
 from assistant.grammar import TooComplex, read_statements, read_tokens, write
-from assistant.names import resolve
+from assistant.names import Meaning, resolve
 from assistant.parts import judge, refuse
 from assistant.spelling import Refused
 from assistant.types import Dialect, GuardedQuery, Rejection, SchemaContext, SqlDraft
@@ -59,7 +60,7 @@ class _Candidate:
         self.context = context
         self.dialect: Dialect = context.dialect
         self.max_rows = max_rows
-        self.tables: tuple[str, ...] = ()
+        self.meaning = Meaning((), (), 0)
         self.final_sql = ""
 
     @cached_property
@@ -91,9 +92,11 @@ def check(draft: SqlDraft, context: SchemaContext, *, max_rows: int) -> GuardedQ
         return GuardedQuery(
             sql=candidate.final_sql,
             dialect=context.dialect,
-            tables=candidate.tables,
+            tables=candidate.meaning.tables,
             is_ordered=bool(_outermost(candidate.tree).args.get("order")),
             max_rows=max_rows,
+            masked=candidate.meaning.masked,
+            width=candidate.meaning.width,
         )
     except (RecursionError, TooComplex):
         return refuse(
@@ -253,7 +256,7 @@ def _outermost(tree: exp.Expr) -> exp.Expr:
 
 def _names(candidate: _Candidate) -> Rejection | None:
     try:
-        candidate.tables = resolve(candidate.tree, candidate.context)
+        candidate.meaning = resolve(candidate.tree, candidate.context)
     except Refused as refused:
         return refused.rejection
     return None

@@ -5,13 +5,18 @@ name in the tree gets the database's own spelling. Names are looked up as the di
 subqueries, correlated references, USING, NATURAL, LATERAL, aliases in ORDER BY. Only what the context holds is known:
 `rowid`, `ctid` and tables that were not linked are not.
 
-Must not judge what a query does; that is the guard's. A name with no meaning, or with two, raises `Refused`.
+Masked columns are followed on the way, through aliases, subqueries and common table expressions: one may be shown (its
+cells are covered later), counted and asked for NULL, and nothing else, for whatever sorts, groups, compares or computes
+with a value tells of it.
+
+Must not judge what else a query does; that is the guard's. A name with no meaning, or with two, raises `Refused`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlglot import exp
 
@@ -19,6 +24,21 @@ from assistant.functions import TABLE_FUNCTIONS
 from assistant.grammar import write
 from assistant.spelling import Refused, Spelling, is_system, listed
 from assistant.types import SchemaContext
+
+
+class Meaning(NamedTuple):
+    """What the names of a query came to."""
+
+    tables: tuple[str, ...]
+    """Tables it reads, as the database spells them, in order."""
+    masked: tuple[int, ...]
+    """Places (from 0) of the result columns whose cells must be covered."""
+    width: int
+    """How many columns the result has."""
+
+
+class _Masked(str):
+    """The name of a column whose values nobody may see, under whatever alias."""
 
 
 @dataclass
@@ -51,21 +71,29 @@ class _Scope:
 _Ctes = Mapping[str, _Source]
 _Names = Mapping[str, str]
 _NONE: _Names = {}
+# What may stand between ORDER BY or GROUP BY and a number that is the place of a result column.
+_AROUND_PLACES = (
+    exp.Order, exp.Ordered, exp.Group, exp.Rollup, exp.Cube, exp.GroupingSets, exp.Distinct, exp.Tuple, exp.Paren,
+    exp.Collate, exp.Neg,
+)  # fmt: skip
+_MASKED_HINT = "Show the column as it is, count it, or test it for NULL; sort, group and join by another column."
 
 
-def resolve(tree: exp.Expr, context: SchemaContext) -> tuple[str, ...]:
-    """Give every name in `tree` its meaning and the database's spelling; return the tables it reads, in order.
+def resolve(tree: exp.Expr, context: SchemaContext) -> Meaning:
+    """Give every name in `tree` its meaning and the database's spelling.
 
     Raises:
-        Refused: The first name that is unknown, ambiguous, or belongs to the database system.
+        Refused: The first name that is unknown, ambiguous, belongs to the database system, or would reveal a masked
+            column.
     """
     resolver = _Resolver(context)
-    resolver.query(tree, None, {})
+    outputs = resolver.query(tree, None, {})
     # Fail closed: a name in a place that the walk does not know has not been looked at.
     for node in tree.find_all(exp.Column, exp.Table):
         if id(node) not in resolver.seen:
             raise Refused("node-not-allowed", f"'{write(node, context.dialect)}' stands where no name may stand.")
-    return tuple(resolver.tables)
+    masked = tuple(place for place, name in enumerate(outputs) if isinstance(name, _Masked))
+    return Meaning(tuple(resolver.tables), masked, len(outputs))
 
 
 class _Resolver:
@@ -73,9 +101,12 @@ class _Resolver:
 
     def __init__(self, context: SchemaContext) -> None:
         self.spelling = Spelling(context)
+        self.has_masked = any(column.is_masked for table in context.tables for column in table.columns)
         self.dialect = context.dialect
         self.tables: dict[str, None] = {}
         self.seen: set[int] = set()
+        self.masked: set[int] = set()
+        """Columns of the tree that mean a masked column."""
 
     def query(self, node: exp.Expr, parent: _Scope | None, ctes: _Ctes) -> list[str]:
         """Resolve a query and return the names of its columns, "" for one without a name."""
@@ -88,7 +119,8 @@ class _Resolver:
             raise Refused("node-not-allowed", f"'{node.key}' stands where a SELECT should.")
         outputs = self.query(node.this, parent, ctes)
         if isinstance(node, exp.SetOperation):
-            self.query(node.expression, parent, ctes)
+            self._combine(node, outputs, self.query(node.expression, parent, ctes))
+        self._places(node.args.get("order"), outputs)
         self._expressions([node.args.get("order")], _Scope(parent, [_Source("", outputs)]), ctes)
         self._limits(node, ctes)
         return outputs
@@ -109,9 +141,11 @@ class _Resolver:
                 start = cte.this.this
                 while isinstance(start, (exp.SetOperation, exp.Subquery)):
                     start = start.this
-                inside[self.spelling.fold(name)] = _Source(name, columns or self.query(start, parent, visible))
+                is_named = columns and not self.has_masked  # then there is nothing to learn from the start
+                outputs = columns if is_named else _renamed(columns, self.query(start, parent, visible))
+                inside[self.spelling.fold(name)] = _Source(name, outputs)
             outputs = self.query(cte.this, parent, inside)
-            visible[self.spelling.fold(name)] = _Source(name, columns or outputs)
+            visible[self.spelling.fold(name)] = _Source(name, _renamed(columns, outputs))
         return visible
 
     def _select(self, node: exp.Select, parent: _Scope | None, ctes: _Ctes) -> list[str]:
@@ -127,7 +161,7 @@ class _Resolver:
         outputs = self._outputs(node, scope)
 
         fold = self.spelling.fold
-        aliases = {fold(name): name for item in node.expressions if (name := self._alias(item))}
+        aliases = {fold(name): self._tagged(name, item) for item in node.expressions if (name := self._alias(item))}
         # PostgreSQL knows a result column only where it stands alone; the others know it inside expressions too.
         is_postgres = self.dialect == "postgres"
         results = {fold(name): name for name in outputs if name}
@@ -137,8 +171,10 @@ class _Resolver:
         self._expressions([node.args.get("having")], scope, ctes, anywhere)
         for part in ("group", "distinct"):
             if found := node.args.get(part):
+                self._places(found, outputs)
                 self._expressions(found.iter_expressions(), scope, ctes, anywhere, bare=bare)
         if order := node.args.get("order"):
+            self._places(order, outputs)
             terms = [term.this for term in order.expressions]
             known = aliases if self.dialect == "sqlite" else results
             self._expressions(terms, scope, ctes, anywhere, bare=known, is_bare_first=True)
@@ -164,7 +200,7 @@ class _Resolver:
             if alias is not None:
                 source.alias = self.spelling.declared(alias.this) if alias.this else source.alias
                 renamed = [self.spelling.declared(column) for column in alias.args.get("columns") or ()]
-                source.columns = renamed + source.columns[len(renamed) :]
+                source.columns = _renamed(renamed, source.columns)
             if isinstance(node, exp.Unnest) or isinstance(node.this, exp.Anonymous):
                 # The one column of a function is called like the function, or like its alias.
                 source.columns = [column or source.alias for column in source.columns]
@@ -210,7 +246,8 @@ class _Resolver:
                 spelling.spell(part, spelled)
             self.tables[table.name] = None
             alias = table.name.rpartition(".")[2] if is_qualified else table.name
-            return _Source(alias, [column.name for column in table.columns], table.name)
+            columns = [_Masked(column.name) if column.is_masked else column.name for column in table.columns]
+            return _Source(alias, columns, table.name)
         if any(is_system(part.name) for part in node.parts):
             hint = f"The tables are {listed(table.name for table in spelling.context.tables)}."
             raise Refused("system-table", f"'{written}' belongs to the database system.", hint)
@@ -231,13 +268,20 @@ class _Resolver:
         left = {fold(column): column for source in scope.sources[:before] for column in source.columns}
         right = {fold(column): column for source in scope.sources[before:] for column in source.columns}
         if node.args.get("method") == "NATURAL":
-            scope.merged |= left.keys() & right.keys()
+            common = left.keys() & right.keys()
+            for name in sorted(common):
+                for side in (left, right):
+                    if isinstance(side[name], _Masked):
+                        raise _reveals(side[name])
+            scope.merged |= common
         for identifier in node.args.get("using") or ():
             for side in (left, right):
                 found = self.spelling.find(side, identifier)
                 if not found:
                     message = f"USING needs a column '{identifier.name}' on both sides of the join."
                     raise Refused("unknown-column", message, self.spelling.column_hint(identifier, side.values()))
+                if isinstance(found, _Masked):
+                    raise _reveals(found)
                 self.spelling.spell(identifier, found)
             scope.merged.add(fold(identifier.name))
         if condition := node.args.get("on"):
@@ -277,11 +321,15 @@ class _Resolver:
                 if id(node) not in terms or node.args.get("table"):
                     self._column(node, scope, aliases)
                 elif is_bare_first and (found := self.spelling.find(bare, node.this)) is not None:
-                    self.spelling.spell(node.this, found)
+                    self._use(node, found)
                 else:
                     self._column(node, scope, bare)
             elif isinstance(node, (exp.Select, exp.SetOperation, exp.Subquery)):
-                self.query(node, scope, ctes)
+                outputs = self.query(node, scope, ctes)
+                if not isinstance(node.parent, exp.Exists):
+                    _refuse_masked(outputs)
+            elif isinstance(node, exp.Star) and not isinstance(node.parent, exp.Select) and not _is_counted(node):
+                _refuse_masked(column for source in scope.reachable() for column in source.columns)
             else:
                 stack.extend(node.iter_expressions())
 
@@ -293,13 +341,15 @@ class _Resolver:
         if qualifier := node.args.get("table"):
             source = self._qualified(qualifier, scope)
             if isinstance(node.this, exp.Star):
+                if not isinstance(node.parent, exp.Select) and not _is_counted(node):
+                    _refuse_masked(source.columns)
                 return
             found = spelling.find_once(source.columns, node.this)
             if found is None:
                 owner = f"Table {source.table}" if source.table else f"'{source.alias}'"
                 message = f"{owner} has no column '{node.name}'."
                 raise Refused("unknown-column", message, spelling.column_hint(node.this, source.columns))
-            spelling.spell(node.this, found)
+            self._use(node, found)
             return
         for level in scope.chain():
             having = [
@@ -310,7 +360,7 @@ class _Resolver:
                 raise Refused("ambiguous-column", f"'{node.name}' is in several tables.", f"Write {choices}.")
             meant = having[0][1] if having else spelling.find(aliases, node.this) if level is scope else None
             if meant is not None:
-                spelling.spell(node.this, meant)
+                self._use(node, meant)
                 return
         columns = [column for source in scope.reachable() for column in source.columns]
         message = f"No table of this query has a column '{node.name}'."
@@ -345,10 +395,13 @@ class _Resolver:
             elif isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
                 outputs += self._qualified(item.args["table"], scope).columns
             else:
-                outputs.append(self._alias(item) or self._implicit(item))
+                outputs.append(self._tagged(self._alias(item) or self._implicit(item), item))
         return outputs
 
     def _star(self, scope: _Scope) -> list[str]:
+        if scope.merged and any(isinstance(column, _Masked) for source in scope.sources for column in source.columns):
+            # Databases differ in the order they give columns in that a join has merged.
+            raise Refused("masked-column", "'*' is not clear here: a column is masked.", "Name the columns to show.")
         columns: list[str] = []
         done: set[str] = set()
         for column in (column for source in scope.sources for column in source.columns):
@@ -361,6 +414,43 @@ class _Resolver:
     def _alias(self, node: exp.Expr) -> str:
         return self.spelling.declared(node.args["alias"]) if isinstance(node, exp.Alias) else ""
 
+    # -- masked columns --------------------------------------------------------------------------------------------
+
+    def _use(self, node: exp.Column, meant: str) -> None:
+        """Spell a column, and see to it that a masked one stands where it tells nothing."""
+        self.spelling.spell(node.this, meant)
+        if not isinstance(meant, _Masked):
+            return
+        self.masked.add(id(node))
+        item = node.parent if isinstance(node.parent, exp.Alias) else node
+        is_shown = isinstance(item.parent, exp.Select) and item.arg_key == "expressions"
+        is_null_test = (
+            isinstance(node.parent, exp.Is) and node.arg_key == "this" and isinstance(node.parent.expression, exp.Null)
+        )
+        if not (is_shown or is_null_test or _is_counted(node)):
+            raise _reveals(meant)
+
+    def _tagged(self, name: str, item: exp.Expr) -> str:
+        """Return the name of a result column, so that it is known when a masked column is behind it."""
+        return _Masked(name) if id(item.unalias()) in self.masked else name
+
+    def _combine(self, node: exp.SetOperation, left: Sequence[str], right: Sequence[str]) -> None:
+        """Refuse a UNION that compares rows with masked values, or puts others beneath them."""
+        masked = [[isinstance(name, _Masked) for name in side] for side in (left, right)]
+        if not any(map(any, masked)):
+            return
+        if not isinstance(node, exp.Union) or node.args.get("distinct") or masked[0] != masked[1]:
+            _refuse_masked((*left, *right))
+
+    def _places(self, clause: exp.Expr | None, outputs: Sequence[str]) -> None:
+        """Refuse to sort or group by the place of a masked column."""
+        for number in clause.find_all(exp.Literal) if clause is not None else ():
+            around = number.parent
+            while around is not clause and isinstance(around, _AROUND_PLACES):
+                around = around.parent
+            if around is clause and number.is_int and 1 <= int(number.name) <= len(outputs):
+                _refuse_masked([outputs[int(number.name) - 1]])
+
     def _implicit(self, node: exp.Expr) -> str:
         """Return the name a database gives to an expression without alias."""
         if isinstance(node, exp.Column):
@@ -372,6 +462,28 @@ class _Resolver:
         if isinstance(node, exp.Anonymous):
             return node.name.lower()
         return node.name if isinstance(node, exp.Column) else node.key if isinstance(node, exp.Case) else ""
+
+
+def _renamed(names: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """Give the first columns other names; what is masked stays so."""
+    new = [_Masked(name) if isinstance(column, _Masked) else name for name, column in zip(names, columns, strict=False)]
+    return [*new, *names[len(new) :], *columns[len(names) :]]
+
+
+def _is_counted(node: exp.Expr) -> bool:
+    """Tell whether a column stands in COUNT(...) or COUNT(DISTINCT ...) and in nothing else."""
+    call = node.parent.parent if isinstance(node.parent, exp.Distinct) else node.parent
+    return isinstance(call, exp.Anonymous) and call.name.lower() == "count"
+
+
+def _refuse_masked(names: Iterable[str]) -> None:
+    for name in names:
+        if isinstance(name, _Masked):
+            raise _reveals(name)
+
+
+def _reveals(name: str) -> Refused:
+    return Refused("masked-column", f"'{name}' is masked, and this would tell something of its values.", _MASKED_HINT)
 
 
 def _holds_tables(node: exp.Expr) -> bool:

@@ -9,6 +9,11 @@ The chat format is ChatML, which is also what the GGUF's own template and the Mo
 
 A model declines by writing a SQL comment instead of a statement, which also reads well in a terminal:
 `-- unanswerable: ...`, `-- refused: ...` or `-- clarify: ...`.
+
+What comes from the database or a person is data. It cannot open a turn: whatever looks like a marker of a chat format,
+of this one or another, is taken out. What the database holds (names, comments, samples, values, terms, messages) is put
+on one line and cut to a length. Ordinary data is rendered as it stands. That a model believes what it reads in a
+comment cannot be ruled out here; the guard is what keeps it from doing harm.
 """
 
 from __future__ import annotations
@@ -36,6 +41,12 @@ TURN_END = "<|im_end|>"
 PAD = "<|endoftext|>"
 MAX_HISTORY_TURNS = 2
 MAX_VALUES = 6
+MAX_VALUE_CHARS = 200
+"""Longest value, name or sample; the index of values holds none of more than 80."""
+MAX_NOTE_CHARS = 500
+"""Longest comment or meaning."""
+MAX_MESSAGE_CHARS = 2000
+"""Longest message, type (an enumeration lists its values) or expression."""
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -57,6 +68,16 @@ INSTRUCTION = (
 
 DIALECT_NAMES: dict[Dialect, str] = {"sqlite": "SQLite", "postgres": "PostgreSQL", "mysql": "MySQL"}
 
+_MARKER = re.compile(
+    r"<[|｜][^|｜<>\s]{1,40}[|｜]>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>",
+    re.IGNORECASE,
+)
+"""Tokens that open or end a turn for the models that may serve: ChatML, Llama, Mistral, Gemma, DeepSeek."""
+# Half characters fall away when a text is encoded, and so could join the halves of a marker; the others are invisible.
+_UNSEEN = re.compile(
+    "[\\x00-\\x08\\x0e-\\x1b\\x7f\\ud800-\\udfff\\u202a-\\u202e\\u2066-\\u2069\\U000e0000-\\U000e007f]"
+)
+_LINE_BREAKS = re.compile("[\\t\\n\\v\\f\\r\\x1c-\\x1f\\x85\\u2028\\u2029]+")
 _DECLINED = re.compile(r"^\s*--\s*(unanswerable|refused|clarify)\b:?[ \t]*(.*)", re.IGNORECASE)
 _FENCE = re.compile(r"```(?:sql)?\s*\n?(.*?)```", re.DOTALL | re.IGNORECASE)
 
@@ -64,8 +85,8 @@ _FENCE = re.compile(r"```(?:sql)?\s*\n?(.*?)```", re.DOTALL | re.IGNORECASE)
 def render_system(context: SchemaContext, layout: PromptLayout) -> str:
     """Render the system message: what database this is and, in the full layout, what is in it."""
     if layout == "compact":
-        return f"{context.dialect} {context.db_id}"
-    parts = [INSTRUCTION.format(dialect=DIALECT_NAMES[context.dialect], db_id=context.db_id)]
+        return f"{context.dialect} {_line(context.db_id)}"
+    parts = [INSTRUCTION.format(dialect=DIALECT_NAMES[context.dialect], db_id=_line(context.db_id))]
     parts += [_render_table(table) for table in context.tables]
     if context.glossary:
         parts.append("\n".join(["Terms:", *(_render_term(entry) for entry in context.glossary)]))
@@ -78,14 +99,14 @@ def render_user(question: Question, context: SchemaContext) -> str:
     if question.evidence:
         lines.append(question.evidence.strip())
     for match in context.values[:MAX_VALUES]:
-        value = match.value.replace("'", "''")
-        lines.append(f"{match.table}.{match.column} = '{value}'")
+        value = _line(match.value).replace("'", "''")
+        lines.append(f"{_line(match.table)}.{_line(match.column)} = '{value}'")
     return "\n".join(lines)
 
 
 def render_rejection(rejection: Rejection) -> str:
     """Render why a draft was refused, for the model that wrote it."""
-    return f"{rejection.message} {rejection.hint}".strip()
+    return f"{_line(rejection.message, MAX_MESSAGE_CHARS)} {_line(rejection.hint, MAX_MESSAGE_CHARS)}".strip()
 
 
 def render_prompt(
@@ -138,31 +159,43 @@ def parse_reply(text: str) -> Reply:
 
 
 def _message(role: Literal["system", "user", "assistant"], content: str) -> Message:
-    # A question or a value must not be able to open a turn of its own; removing one marker may form another.
-    while any(marker in content for marker in (TURN_START, TURN_END, PAD)):
-        content = content.replace(TURN_START, "").replace(TURN_END, "").replace(PAD, "")
+    content = _UNSEEN.sub("", content)
+    while _MARKER.search(content):  # removing one marker may form another
+        content = _MARKER.sub("", content)
     return Message(role=role, content=content)
+
+
+def _line(text: str, max_chars: int = MAX_VALUE_CHARS) -> str:
+    """Put what the database holds on one line of bounded length."""
+    line = _LINE_BREAKS.sub(" ", text)
+    return line if len(line) <= max_chars else f"{line[: max_chars - 1]}…"
 
 
 def _render_table(table: Table) -> str:
     """Render a table as DDL, comments and sample values at the end of each line."""
     lines = []
     for column in table.columns:
-        note = column.comment or (f"such as {', '.join(column.samples)}" if column.samples else "")
-        lines.append((f"  {column.name} {column.sql_type}", note))
+        samples = ", ".join(_line(sample) for sample in column.samples)
+        note = column.comment or (f"such as {samples}" if samples else "")
+        lines.append((f"  {_line(column.name)} {_line(column.sql_type, MAX_MESSAGE_CHARS)}", note))
     if table.primary_key:
-        lines.append((f"  PRIMARY KEY ({', '.join(table.primary_key)})", ""))
+        lines.append((f"  PRIMARY KEY ({_names(table.primary_key)})", ""))
     for key in table.foreign_keys:
-        target = f"{key.ref_table}({', '.join(key.ref_columns)})"
-        lines.append((f"  FOREIGN KEY ({', '.join(key.columns)}) REFERENCES {target}", ""))
+        target = f"{_line(key.ref_table)}({_names(key.ref_columns)})"
+        lines.append((f"  FOREIGN KEY ({_names(key.columns)}) REFERENCES {target}", ""))
     last = len(lines) - 1
     rendered = (
-        text + ("" if i == last else ",") + (f" -- {' '.join(note.split())}" if note else "")
+        text + ("" if i == last else ",") + (f" -- {_line(' '.join(note.split()), MAX_NOTE_CHARS)}" if note else "")
         for i, (text, note) in enumerate(lines)
     )
-    return f"CREATE TABLE {table.name} (\n" + "\n".join(rendered) + "\n);"
+    return f"CREATE TABLE {_line(table.name)} (\n" + "\n".join(rendered) + "\n);"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(_line(name) for name in names)
 
 
 def _render_term(entry: GlossaryEntry) -> str:
-    names = ", ".join((entry.term, *entry.synonyms))
-    return f"- {names}: {entry.meaning}" + (f" SQL: {entry.sql}" if entry.sql else "")
+    names = ", ".join(_line(name) for name in (entry.term, *entry.synonyms))
+    meaning, sql = _line(entry.meaning, MAX_NOTE_CHARS), _line(entry.sql, MAX_MESSAGE_CHARS)
+    return f"- {names}: {meaning}" + (f" SQL: {sql}" if sql else "")

@@ -289,7 +289,8 @@ def _cut(index: SchemaIndex, number: int, chosen: set[int], columns: Mapping[tup
     shown = {index.schema.tables[other].name.lower() for other in chosen}
     keys = tuple(key for key in table.foreign_keys if key.ref_table.lower() in shown)
     kept = table.columns
-    if len(table.columns) > _WIDE_TABLE_COLUMNS:
+    # Behind `*` the guard must know every column of a table in which one is masked.
+    if len(table.columns) > _WIDE_TABLE_COLUMNS and not any(column.is_masked for column in table.columns):
         needed = {*table.primary_key, *(name for key in keys for name in key.columns)}
         order = sorted(
             range(len(table.columns)),

@@ -12,16 +12,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 from assistant.errors import UsageError
-from assistant.types import Record
+from assistant.types import PromptLayout, Record
 
 ENV_PREFIX = "QUERYFORGE_"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SHIPPED_MODEL = PROJECT_ROOT / "modelfiles" / "queryforge-shop-q8_0.gguf"
 """The small model that comes with the project."""
-BackendChoice = Literal["auto", "ollama", "llamacpp", "huggingface", "scripted"]
+BackendChoice = Literal["auto", "ollama", "llamacpp", "openai", "sagemaker", "huggingface", "scripted"]
 
 
 def _data_folder() -> Path:
@@ -38,10 +38,12 @@ class Settings(Record):
     glossary_path: Path | None = None
     """TOML file of domain terms; by default `<database file>.glossary.toml` beside a SQLite file, if there is one."""
     backend: BackendChoice = "auto"
-    """What serves the model: `ollama`, `llamacpp` (embedded), `huggingface` (unquantised, needs the extra `train`),
-    `scripted` (replies from a file), or `auto`: Ollama if it answers and has the model, else embedded."""
+    """What serves the model: `ollama`, `llamacpp` (embedded), `openai` (any server that speaks OpenAI's protocol:
+    llama-server, vLLM, LM Studio), `sagemaker` (an endpoint on AWS, needs the extra `aws`), `huggingface` (unquantised,
+    needs the extra `train`), `scripted` (replies from a file), or `auto`: Ollama if it answers and has the model, else
+    embedded."""
     model: str = "queryforge"
-    """Ollama tag of the model."""
+    """Ollama tag of the model, or its name at the server of `openai`."""
     model_path: Path | None = None
     """GGUF file for the embedded backend, for `huggingface` a folder as transformers or peft writes it; by default the
     model that was last registered for the database, else the small one in `modelfiles`."""
@@ -51,6 +53,28 @@ class Settings(Record):
     """Replies for the `scripted` backend, one JSON string a line, used in order and then from the start again."""
     ollama_host: str = "http://127.0.0.1:11434"
     """Address of the Ollama server."""
+    openai_url: str = "http://127.0.0.1:8080/v1"
+    """Base address of the server for `openai`, up to and with its `/v1`."""
+    openai_api_key: SecretStr = SecretStr("")
+    """Key that the server for `openai` asks for; sent to that server alone, and never shown."""
+    sagemaker_endpoint: str = ""
+    """Name of the endpoint for `sagemaker`; its container must take chat messages, as those of vLLM, LMI and TGI do."""
+    aws_region: str = ""
+    """AWS region of the endpoint; by default what AWS's own settings say, as for the credentials."""
+    remote_layout: PromptLayout = "full"
+    """Prompt layout for models of `openai` and `sagemaker`, which do not tell theirs: `compact` for one that was
+    trained for this database, else `full`."""
+    remote_context_tokens: int = Field(default=4096, ge=256)
+    """Longest prompt and reply together for models of `openai` and `sagemaker` whose server does not tell it."""
+    falls_back: bool = True
+    """Whether a question is asked again of the embedded model when a model's server stops answering; the answer then
+    says so."""
+    send_values: bool = True
+    """Whether models, wherever they run, may see values of the data: those that the question names, sample values, and
+    what the database quotes when it refuses a query. Names, types and comments of the schema are always sent."""
+    masked_columns: str = ""
+    """Columns whose values nobody may see, models, people and exports alike: `table.column` or patterns such as
+    `*.email`, separated by commas; also as `masked = [...]` in the glossary file."""
     max_rows: int = Field(default=1000, ge=1, le=1_000_000)
     """Most rows a query may return; more are cut, and the answer says so."""
     query_timeout_s: float = Field(default=15.0, gt=0)
@@ -63,6 +87,9 @@ class Settings(Record):
     """Longest question in characters."""
     max_reply_tokens: int = Field(default=320, ge=16)
     """Most tokens a model may write for one draft."""
+    constrain_names: bool = True
+    """Whether the embedded model can only write queries over tables, columns and functions that exist; switched off, it
+    writes what it likes and the guard refuses it."""
     cache_path: Path = Path("~/.cache/queryforge")
     """Folder for what can be made again: results of gold SQL, variants of databases. It may be deleted at any time."""
     memory_url: str = Field(default_factory=lambda: f"sqlite:///{_data_folder() / 'memory.sqlite'}", repr=False)
@@ -118,7 +145,8 @@ def choose_model(model: str | None, backend: str | None) -> dict[str, object]:
     else:
         wanted = "ollama"
     server = wanted if backend in (None, "auto", "scripted") else backend
-    return {"backend": backend or wanted, "model" if server == "ollama" else "model_path": model}
+    field = {"ollama": "model", "openai": "model", "sagemaker": "sagemaker_endpoint"}.get(str(server), "model_path")
+    return {"backend": backend or wanted, field: model}
 
 
 def _read_env_file(path: Path) -> dict[str, str]:

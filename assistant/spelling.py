@@ -91,7 +91,7 @@ class Spelling:
     def spell(self, identifier: exp.Expr, spelled: str) -> None:
         """Give an identifier of the tree the database's own spelling, quoted where PostgreSQL needs it."""
         if identifier.args["this"] != spelled:
-            identifier.set("this", spelled)
+            identifier.set("this", str(spelled))  # never a subclass: trees are compared and written
         if self.is_postgres and (not _PLAIN.fullmatch(spelled) or spelled in _POSTGRES_VALUES):
             identifier.set("quoted", True)
 

@@ -58,6 +58,8 @@ class Column(Record):
     """Meaning of the column, from the database or the schema file."""
     samples: tuple[str, ...] = ()
     """A few frequent values as text; empty where the column is masked or free text."""
+    is_masked: bool = False
+    """Whether nobody may see its values: no model, no person, no export. See `masking`."""
 
 
 class Table(Record):
@@ -222,6 +224,10 @@ class Completion(Record):
     """Wall time of the call."""
     log_probability: float | None = None
     """Sum of natural-log probabilities of the tokens written; None when the backend does not tell."""
+    rejected_tokens: int = 0
+    """How often the model's first choice could not stand where it wanted it: a sign of doubt."""
+    unconstrained_reason: str = ""
+    """Why the reply was written without the rules for names after all; empty when they held, or none were given."""
 
 
 class SqlDraft(Record):
@@ -248,6 +254,10 @@ class GuardedQuery(Record):
     """Whether its outermost node orders the rows."""
     max_rows: int
     """Rows that may be returned; one more is fetched to know that it was cut."""
+    width: int = 0
+    """How many columns the result has, as the guard reads it."""
+    masked: tuple[int, ...] = ()
+    """Places (from 0) of the result columns that come from masked columns; the database shows a sign in their cells."""
 
 
 class ResultColumn(Record):
@@ -345,3 +355,5 @@ class Answer(Record):
     """Every refusal, in order."""
     timings: tuple[StepTiming, ...] = ()
     """Time per step, in order."""
+    notices: tuple[str, ...] = ()
+    """What happened on the way that a person should know, such as that another model had to answer."""

@@ -115,7 +115,7 @@ class ValueIndex:
         values: dict[tuple[str, str], Sequence[str]] = {}
         for table in schema.tables:
             for column in table.columns:
-                if column.kind != "text" or _SKIPPED_NAMES.intersection(split_name(column.name)):
+                if column.is_masked or column.kind != "text" or _SKIPPED_NAMES.intersection(split_name(column.name)):
                     continue
                 found = source.distinct_values(table.name, column.name, limit=MAX_COLUMN_VALUES)
                 if found:

@@ -138,7 +138,9 @@ class _Worker:
             url = self._urls[db_id]
             # The glossary of the settings belongs to the one database of the settings.
             glossary_path = self._settings.glossary_path if len(self._urls) == 1 else None
-            settings = self._settings.model_copy(update={"database_url": url, "glossary_path": glossary_path})
+            # The model that is judged answers, or none does.
+            changes = {"database_url": url, "glossary_path": glossary_path, "falls_back": False}
+            settings = self._settings.model_copy(update=changes)
             self._assistant = Assistant(settings, backend=self._backend)
             self._db_id = db_id
         return self._assistant

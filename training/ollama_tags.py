@@ -18,7 +18,8 @@ import httpx
 import ollama
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from assistant.backends.ollama import is_local, plain_message, server_address
+from assistant.backends.ollama import plain_message, server_address
+from assistant.backends.remote import is_local
 from assistant.errors import BackendError, TrainingError
 from assistant.prompts import OLLAMA_TEMPLATE
 from training.modelfile import ModelfileConfig

@@ -27,9 +27,8 @@ from training.situation import Situation
 from training.train import read_training_config
 
 CONFIGS = PROJECT_ROOT / "training" / "configs"
-FINETUNE_RECIPE, SMALL_RECIPE, BASE_RECIPE = (
-    CONFIGS / name for name in ("finetune-shop.toml", "small-goes-on.toml", "shop.toml")
-)
+FINETUNE_RECIPE, BASE_RECIPE = CONFIGS / "finetune-shop.toml", CONFIGS / "shop.toml"
+SMALL_RECIPE, MOVING_RECIPE = CONFIGS / "small-goes-on.toml", CONFIGS / "small-new-database.toml"
 SHIPPED_BASE = PROJECT_ROOT / "modelfiles" / "base"
 """Trained weights that belong to no database, where the project ships some."""
 MAX_EPOCHS = 8
@@ -95,10 +94,11 @@ def plan_training(config: RetrainConfig, situation: Situation, folder: Path, exa
         TrainingError: The base is a GGUF that cannot be turned back.
     """
     start = find_start(config, situation)
-    recipe = choose_recipe(config, start)
+    recipe = choose_recipe(config, situation, start)
     values: dict[str, object] = {"data_dir": folder / "data", "out_dir": folder / "trained"}
     if _kind_of(recipe) != "finetune":
-        return _plan_small(config, recipe, values, start if recipe == SMALL_RECIPE else None, examples)
+        goes_on = recipe in (SMALL_RECIPE, MOVING_RECIPE) or config.base is not None
+        return _plan_small(config, recipe, values, start if goes_on else None, examples)
     gguf = None
     if start is not None and (config.base is not None or _method_of(recipe) == "full"):
         gguf = start if start.is_file() else None
@@ -129,18 +129,20 @@ def prepare_start(plan: Plan) -> None:
     restore_folder(plan.gguf, folder)
 
 
-def choose_recipe(config: RetrainConfig, start: Path | None) -> Path:
+def choose_recipe(config: RetrainConfig, situation: Situation, start: Path | None) -> Path:
     """Choose the config of the training: the one that was given, else the one that suits the start."""
     if config.recipe is not None:
         return config.recipe
     if start is None:
         return BASE_RECIPE
-    return SMALL_RECIPE if config.device == "auto" and _is_small_model(start) else FINETUNE_RECIPE
+    if config.device != "auto" or not _is_small_model(start):
+        return FINETUNE_RECIPE
+    return MOVING_RECIPE if situation.served_path is None else SMALL_RECIPE
 
 
 def is_finetuning(config: RetrainConfig, situation: Situation) -> bool:
     """Tell whether the training knows weights of examples."""
-    return _kind_of(choose_recipe(config, find_start(config, situation))) == "finetune"
+    return _kind_of(choose_recipe(config, situation, find_start(config, situation))) == "finetune"
 
 
 def _plan_small(

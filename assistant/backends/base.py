@@ -1,6 +1,7 @@
 """The contract every backend keeps.
 
-A backend turns a Prompt into a Completion and says what model it serves. It knows nothing of questions, schemas or SQL.
+A backend turns a Prompt into a Completion and says what model it serves. It knows nothing of questions, schemas or SQL;
+the rules for a reply are handed to it.
 Greedy decoding, always: the same prompt gives the same text. Any failure is a `BackendError` with a remedy; those that
 several backends raise are worded here.
 """
@@ -12,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from assistant.constraint.draft import SqlConstraint
 from assistant.errors import BackendError
 from assistant.types import Completion, ModelInfo, Prompt
 
@@ -32,7 +34,14 @@ class Backend(Protocol):
         """
         ...
 
-    def complete(self, prompt: Prompt, *, max_tokens: int, on_text: Callable[[str], None] | None = None) -> Completion:
+    def complete(
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+        constraint: SqlConstraint | None = None,
+    ) -> Completion:
         """Write a reply.
 
         Args:
@@ -40,6 +49,8 @@ class Backend(Protocol):
             max_tokens: Most tokens to write; a reply that is cut by it is an error, never half a statement.
             on_text: Called with the whole text so far each time it has grown. An exception it raises stops the model
                 and is passed on: that is how a question is cancelled.
+            constraint: What the reply may be. A backend that chooses the tokens itself holds to it, and may then take
+                back a part of what `on_text` has shown; the others leave it aside.
 
         Raises:
             BackendError: Unreachable, timed out, broken off, cut, or the prompt does not fit the context.

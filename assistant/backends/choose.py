@@ -14,6 +14,8 @@ from assistant.backends.base import Backend
 from assistant.backends.huggingface import HuggingFaceBackend
 from assistant.backends.llamacpp import LlamaCppBackend
 from assistant.backends.ollama import OllamaBackend, has_model, installed_models
+from assistant.backends.openai import OpenAIBackend
+from assistant.backends.sagemaker import SageMakerBackend
 from assistant.backends.scripted import ScriptedBackend
 from assistant.served import Serving
 from assistant.settings import SHIPPED_MODEL, Settings
@@ -30,13 +32,17 @@ def choose_backend(settings: Settings, serving: Serving | None = None) -> tuple[
         serving: What `ServedModels.current` found for the database; None when there is no one database.
 
     Raises:
-        UsageError: The script of the scripted backend, or the address of Ollama, cannot be used.
+        UsageError: The script of the scripted backend, the address of a server, or the endpoint cannot be used.
     """
     match settings.backend:
         case "ollama":
             return OllamaBackend(settings), f"Ollama at {settings.ollama_host}, model '{settings.model}', as set."
         case "llamacpp":
             return embed_model(settings, serving, "as set")
+        case "openai":
+            return OpenAIBackend(settings), f"Server at {settings.openai_url}, as set."
+        case "sagemaker":
+            return SageMakerBackend(settings), f"SageMaker endpoint '{settings.sagemaker_endpoint}', as set."
         case "huggingface":
             return HuggingFaceBackend(settings), f"Unquantised model in '{choose_weights(settings)}', as set."
         case "scripted":

@@ -24,6 +24,7 @@ from assistant.backends.base import (
 )
 from assistant.backends.checkpoint import find_checkpoint
 from assistant.backends.loading import LoadedModel, first_line, import_libraries, load_model
+from assistant.constraint.draft import SqlConstraint
 from assistant.errors import BackendError
 from assistant.settings import SHIPPED_MODEL, Settings
 from assistant.types import Completion, ModelInfo, Prompt
@@ -46,7 +47,14 @@ class HuggingFaceBackend:
         with hold(self._lock, self._timeout_s):
             return self._load().info
 
-    def complete(self, prompt: Prompt, *, max_tokens: int, on_text: Callable[[str], None] | None = None) -> Completion:
+    def complete(
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+        constraint: SqlConstraint | None = None,
+    ) -> Completion:
         """Write a reply; see `Backend.complete`.
 
         The log-probability and the number of tokens include the end token, as under llama.cpp.

@@ -1,9 +1,9 @@
 """The embedded model: a GGUF file run by llama.cpp inside this process.
 
-In: a Prompt's text. Out: a Completion, decoded greedily. The text is tokenised as it stands, special tokens parsed; the
-file's own chat template is never used, so training and use see the same bytes. One instance, one lock: llama.cpp aborts
-the process when two threads decode on one context. What a prompt shares with the one before (schema first, question
-last) is not computed again.
+In: a Prompt's text. Out: a Completion, decoded greedily, under the constraint if one is given. The text is tokenised as
+it stands, special tokens parsed; the file's own chat template is never used, so training and use see the same bytes.
+One instance, one lock: llama.cpp aborts the process when two threads decode on one context. What a prompt shares with
+the one before (schema first, question last) is not computed again.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from assistant.backends.base import (
-    END_OF_REPLY,
     MIN_REPLY_TOKENS,
     hold,
     prompt_is_too_long,
@@ -26,6 +25,8 @@ from assistant.backends.base import (
     took_too_long,
 )
 from assistant.backends.metadata import read_metadata, trained_context, usable_context
+from assistant.backends.writing import END, GaveUp, Writing
+from assistant.constraint.draft import SqlConstraint
 from assistant.errors import BackendError
 from assistant.settings import SHIPPED_MODEL, Settings
 from assistant.types import Completion, ModelInfo, Prompt
@@ -35,10 +36,19 @@ PROMPT_BATCH = 256
 """Prompt tokens between two looks at the clock."""
 _ANOTHER_FILE = "Set QUERYFORGE_MODEL_PATH to a GGUF file; a fresh copy of QueryForge has one in 'modelfiles'."
 
+_TURN_MARKER = re.compile(r"(<\|im_(?:start|end)\|>)")
 _C_FUNCTION = re.compile(r"^(\w+: )+(error loading model: )?")
 
 _complaints: list[str] = []
 _log_callback: Any = None
+
+
+class _Limits(NamedTuple):
+    """What one reply may take, and who watches it grow."""
+
+    max_tokens: int
+    deadline: float
+    on_text: Callable[[str], None] | None
 
 
 class LlamaCppBackend:
@@ -57,10 +67,18 @@ class LlamaCppBackend:
         with hold(self._lock, self._timeout_s):
             return self._load()[1]
 
-    def complete(self, prompt: Prompt, *, max_tokens: int, on_text: Callable[[str], None] | None = None) -> Completion:
+    def complete(
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+        constraint: SqlConstraint | None = None,
+    ) -> Completion:
         """Write a reply; see `Backend.complete`.
 
-        The log-probability and the number of tokens include the end token: when to stop is part of the choice.
+        The log-probability and the number of tokens include the end token: when to stop is part of the choice. Under a
+        constraint it is that of the tokens written, as the model saw them: what was ruled out lowers it.
         """
         started = time.perf_counter()
         deadline = started + self._timeout_s
@@ -70,15 +88,22 @@ class LlamaCppBackend:
             room = info.context_tokens - len(tokens)
             if room < min(max_tokens, MIN_REPLY_TOKENS):
                 raise prompt_is_too_long(len(tokens), info)
-            self._read_prompt(llama, tokens, deadline)
-            text, written, log_probability = self._write(llama, min(max_tokens, room), deadline, on_text)
+            limits = _Limits(min(max_tokens, room), deadline, on_text)
+            writing = Writing(constraint)
+            try:
+                self._write(llama, tokens, writing, limits)
+            except GaveUp as gave_up:
+                writing = Writing(None, rejected=writing.rejected, unconstrained_reason=str(gave_up))
+                self._write(llama, tokens, writing, limits)
         return Completion(
-            text=text,
+            text=writing.text(errors="replace"),
             model=info.name,
             prompt_tokens=len(tokens),
-            completion_tokens=written,
+            completion_tokens=writing.count,
             latency_ms=(time.perf_counter() - started) * 1000,
-            log_probability=log_probability,
+            log_probability=writing.log_probability,
+            rejected_tokens=writing.rejected,
+            unconstrained_reason=writing.unconstrained_reason,
         )
 
     def count_tokens(self, text: str) -> int:
@@ -139,28 +164,31 @@ class LlamaCppBackend:
         for start in range(shared, len(tokens), PROMPT_BATCH):
             self._decode(llama, tokens[start : start + PROMPT_BATCH], deadline)
 
-    def _write(
-        self, llama: Any, max_tokens: int, deadline: float, on_text: Callable[[str], None] | None
-    ) -> tuple[str, int, float]:
-        """Choose the likeliest token until the end; return text, number of tokens and their log-probability."""
-        written = bytearray()
+    def _write(self, llama: Any, prompt: list[int], writing: Writing, limits: _Limits) -> None:
+        """Choose one token after the other, until the end.
+
+        Raises:
+            BackendError: The reply was cut, or took too long.
+            GaveUp: The constraint leaves no way to go on.
+        """
+        self._read_prompt(llama, prompt, limits.deadline)
         shown = ""
-        log_probability = 0.0
-        for count in range(1, max_tokens + 1):
-            token, token_log_probability = _likeliest(llama)
-            log_probability += token_log_probability
-            if _is_end(llama, token):
-                return written.decode(errors="replace"), count, log_probability
-            written += _piece(llama, token)
-            text = written.decode(errors="ignore")  # a character may still lack some of its bytes
-            if END_OF_REPLY in text:
-                return text.partition(END_OF_REPLY)[0], count, log_probability
-            if on_text is not None and text != shown:
+        while len(writing.tokens) < limits.max_tokens:
+            choice = writing.choose(_logits(llama), lambda token: _spell(llama, token))
+            if choice == END or writing.has_ended():
+                return
+            text = writing.text()  # a character may still lack some of its bytes
+            if limits.on_text is not None and text != shown:
                 shown = text
-                on_text(text)
-            if count < max_tokens:
-                self._decode(llama, [token], deadline)
-        raise reply_was_cut(max_tokens)
+                limits.on_text(text)
+            if choice is None:
+                # What stays is in the context already: only its last token is decoded anew.
+                self._read_prompt(llama, [*prompt, *writing.tokens], limits.deadline)
+            elif len(writing.tokens) < limits.max_tokens:
+                self._decode(llama, [choice], limits.deadline)
+        if writing.is_constrained and writing.rejected:
+            raise GaveUp(f"It had not ended after {limits.max_tokens} tokens.")
+        raise reply_was_cut(limits.max_tokens)
 
     def _decode(self, llama: Any, tokens: Sequence[int], deadline: float) -> None:
         if time.perf_counter() > deadline:
@@ -228,19 +256,29 @@ def _open(llama_cpp: Any, path: Path, context_tokens: int, threads: int, *, voca
 
 
 def _tokenize(llama: Any, text: str) -> list[int]:
-    # add_bos means "where this model wants one"; ours does not.
-    tokens: list[int] = llama.tokenize(text.encode(errors="ignore"), add_bos=True, special=True)
+    """Cut a text into tokens. Only the two markers of a turn are read as special tokens, whatever else the model knows.
+
+    `prompts` takes out of questions and data what looks like a marker; what it does not know stays plain text here.
+    """
+    tokens: list[int] = []
+    for place, part in enumerate(_TURN_MARKER.split(text)):
+        if part or not place:
+            # add_bos means "where this model wants one"; ours does not.
+            encoded = part.encode(errors="ignore")
+            tokens += llama.tokenize(encoded, add_bos=not place, special=_TURN_MARKER.fullmatch(part) is not None)
     return tokens
 
 
-def _likeliest(llama: Any) -> tuple[int, float]:
-    """Read the logits of the last position; return the likeliest token and its natural-log probability."""
+def _logits(llama: Any) -> Any:
+    """Return the logits behind the last token, as the library holds them: they change with the next one."""
     import numpy as np
 
     pointer = _import_llama_cpp().llama_get_logits_ith(llama.ctx, -1)
-    logits = np.ctypeslib.as_array(pointer, shape=(llama.n_vocab(),))  # (V,)
-    token = int(logits.argmax())
-    return token, -float(np.log(np.exp(logits - logits[token]).sum()))
+    return np.ctypeslib.as_array(pointer, shape=(llama.n_vocab(),))  # (V,)
+
+
+def _spell(llama: Any, token: int) -> bytes | None:
+    return None if _is_end(llama, token) else _piece(llama, token)
 
 
 def _is_end(llama: Any, token: int) -> bool:

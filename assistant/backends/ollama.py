@@ -7,7 +7,6 @@ just ends as an error, so both are looked for here.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import math
 import re
@@ -20,9 +19,11 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from assistant.backends.base import END_OF_REPLY, MIN_REPLY_TOKENS, reply_was_cut
+from assistant.backends.base import END_OF_REPLY, reply_was_cut
 from assistant.backends.metadata import read_metadata, trained_context, usable_context
-from assistant.errors import BackendError, UsageError
+from assistant.backends.remote import check_length, estimate_tokens, is_local
+from assistant.constraint.draft import SqlConstraint
+from assistant.errors import BackendError, BackendGone, UsageError
 from assistant.settings import Settings
 from assistant.types import Completion, ModelInfo, Prompt
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 11434
 CONNECT_TIMEOUT_S = 5.0
-BYTES_PER_TOKEN = 2.5
-"""ASCII bytes per token, on the low side: the demo schema's prompt has 2.8 with our own vocabulary of 4,096 tokens."""
 _NUM_CTX = re.compile(r"^\s*num_ctx\s+(\d+)\s*$", re.MULTILINE)
 
 
@@ -104,11 +103,18 @@ class OllamaBackend:
                 self._info = self._show()
             return self._info
 
-    def complete(self, prompt: Prompt, *, max_tokens: int, on_text: Callable[[str], None] | None = None) -> Completion:
+    def complete(
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+        constraint: SqlConstraint | None = None,
+    ) -> Completion:
         """Write a reply; see `Backend.complete`."""
         started = time.perf_counter()
         info = self.info()
-        self._check_length(prompt, info, max_tokens)
+        check_length(prompt, info, max_tokens)  # older servers cut a long prompt without a word
         messages: list[tuple[str, str]] = [(message.role, message.content) for message in prompt.messages]
         options: dict[str, object] = {
             "temperature": 0.0,
@@ -147,7 +153,7 @@ class OllamaBackend:
 
     def count_tokens(self, text: str) -> int:
         """Estimate the tokens of `text` from above: the server has no call that counts them."""
-        return math.ceil(len(text) / BYTES_PER_TOKEN) + sum(len(sign.encode()) for sign in text if not sign.isascii())
+        return estimate_tokens(text)
 
     def close(self) -> None:
         """Close the connections; a later call would open new ones."""
@@ -202,28 +208,18 @@ class OllamaBackend:
         with self._translated():
             yield from self._open_chat().stream(messages, options=options)
 
-    def _check_length(self, prompt: Prompt, info: ModelInfo, max_tokens: int) -> None:
-        # Older servers cut the middle out of a prompt that is too long, without a word.
-        tokens = self.count_tokens(prompt.text)
-        if tokens > info.context_tokens - min(max_tokens, MIN_REPLY_TOKENS):
-            raise BackendError(
-                f"The prompt has about {tokens} tokens; model '{self._model}' reads {info.context_tokens}, "
-                "its reply included.",
-                "Ask a shorter question, start a new conversation, or use a model with a longer context.",
-            )
-
     def _check_end(self, end: dict[str, Any], max_tokens: int) -> None:
         reason = end.get("done_reason")
         if reason == "length":
             raise reply_was_cut(max_tokens)
         if reason != "stop":
-            raise BackendError(
+            raise BackendGone(
                 f"Ollama broke off the reply of model '{self._model}' before its end.",
                 "Ask again; if it stays, restart Ollama and look into its log.",
             )
 
-    def _too_slow(self) -> BackendError:
-        return BackendError(
+    def _too_slow(self) -> BackendGone:
+        return BackendGone(
             f"Ollama did not finish within {self._timeout_s:g} s.",
             "Raise QUERYFORGE_BACKEND_TIMEOUT_S, or use a smaller model.",
         )
@@ -237,14 +233,14 @@ class OllamaBackend:
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout, ConnectionError) as error:
-            raise BackendError(
+            raise BackendGone(
                 f"No Ollama answers at {self._address}.",
                 "Start it with 'ollama serve', or use the embedded model (QUERYFORGE_BACKEND=llamacpp).",
             ) from error
         except httpx.TimeoutException as error:
             raise self._too_slow() from error
         except httpx.HTTPError as error:
-            raise BackendError(
+            raise BackendGone(
                 f"The connection to Ollama at {self._address} broke: {error}.",
                 "Ask again; if it stays, restart Ollama and look into its log.",
             ) from error
@@ -265,20 +261,11 @@ class OllamaBackend:
                 f"Run 'queryforge register', or set QUERYFORGE_MODEL to one it has: {names}.",
             )
         if status == 503:
-            return BackendError("Ollama is busy with other requests.", "Ask again in a moment.")
-        return BackendError(
+            return BackendGone("Ollama is busy with other requests.", "Ask again in a moment.")
+        return BackendGone(
             f"Ollama failed: {plain_message(text).rstrip('.')}.",
             "Restart Ollama and look into its log, then ask again.",
         )
-
-
-def is_local(address: str) -> bool:
-    """Say whether an address is on this machine."""
-    host = urlsplit(address).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def plain_message(text: str) -> str:

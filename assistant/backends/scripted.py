@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from assistant.constraint.draft import SqlConstraint
 from assistant.errors import BackendError, UsageError
 from assistant.types import Completion, ModelInfo, Prompt, PromptLayout
 
@@ -88,7 +89,14 @@ class ScriptedBackend:
         """Say that it is scripted, and what it claims to be."""
         return self._info
 
-    def complete(self, prompt: Prompt, *, max_tokens: int, on_text: Callable[[str], None] | None = None) -> Completion:
+    def complete(
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+        constraint: SqlConstraint | None = None,
+    ) -> Completion:
         """Give the next reply; see `Backend.complete`."""
         started = time.perf_counter()
         prompt_tokens = self.count_tokens(prompt.text)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from app import cli
+from app import cli, privacy
 from assistant.types import Answer
 from tests.app.conftest import Script
+from tests.chat_double import OpenAIDouble
 
 COUNT = "SELECT COUNT(*) AS customers FROM customer"
 ENDLESS = "SELECT COUNT(*) FROM order_line AS a, order_line AS b, order_line AS c"
@@ -120,7 +121,7 @@ def test_bytes_that_are_no_text_are_refused(data: bytes, script: Script) -> None
 
 
 @pytest.mark.parametrize(
-    "question", ["Wie viele Kunden haben wir in München? 日本 🙂", "'; DROP TABLE customer; --", "-- x"]
+    "question", ["Wie viele Kunden haben wir in München? 日本 🙂", "'; SELECT 1 FROM customer; --", "-- x"]
 )
 def test_odd_questions_come_through_unchanged(
     question: str, script: Script, capsys: pytest.CaptureFixture[str]
@@ -267,3 +268,23 @@ def test_interrupted_question_ends_with_130(script: Script) -> None:
     terminal.wait_for("Interrupted.")
     assert terminal.exit_code() == 130
     assert "Traceback" not in terminal.screen
+
+
+def test_what_is_sent_and_what_happened_are_told_on_stderr_alone(
+    script: Script, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script(COUNT)
+    with OpenAIDouble(COUNT, models=({"id": "queryforge", "max_model_len": 8192},)) as double:
+        monkeypatch.setenv("QUERYFORGE_OPENAI_URL", double.url)
+        assert cli.main(["ask", "--backend", "openai", "How many customers do we have?"]) == 0
+        assert "Sent to" not in capsys.readouterr().err
+        monkeypatch.setattr(privacy, "_is_here", lambda host: False)  # as if the double were elsewhere
+        assert cli.main(["ask", "--backend", "openai", "--json", "How many customers do we have?"]) == 0
+        told = capsys.readouterr()
+        assert "Note: Sent to the server at 127.0.0.1" in told.err
+        assert Answer.model_validate_json(told.out).status == "answered"
+        double.fault = "cut"
+        cli.main(["ask", "--backend", "openai", "How many customers do we have?"])
+        told = capsys.readouterr()
+    assert "answered instead." in told.err
+    assert "answered instead." not in told.out

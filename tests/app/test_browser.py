@@ -30,7 +30,7 @@ def browser() -> Iterator[Browser]:
 
 
 def test_conversation_from_the_first_question_to_the_download(script: Script, browser: Browser) -> None:
-    environment = script(COUNT, CHANNELS, "-- refused: deleting changes data", "x " * 1000)
+    environment = script(COUNT, CHANNELS, "x " * 1000)
     with serve_chat([], environment) as url:
         chat = ChatPage(browser, url)
         assert "800" in chat.press(SHOP_QUESTIONS[0])

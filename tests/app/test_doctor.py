@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app import cli
+from app import cli, privacy
 from assistant.types import DatabaseSchema
 from tests.app.conftest import Script
+from tests.chat_double import OpenAIDouble
 from tests.tiny_folder import write_tiny_folder
 
 
@@ -104,3 +105,22 @@ def test_check_without_sql_is_a_usage_error(script: Script, capsys: pytest.Captu
     script("SELECT 1")
     assert cli.main(["check", "  "]) == 2
     assert "no SQL" in capsys.readouterr().err
+
+
+def test_doctor_says_what_is_sent_and_what_is_masked(
+    script: Script, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script("SELECT 1")
+    monkeypatch.setenv("QUERYFORGE_MASKED_COLUMNS", "*.email, customer.nothing")
+    assert cli.main(["doctor"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "Privacy" in line)
+    assert "nothing is sent to another machine" in line
+    assert "Masked: contact.email." in line
+    assert "No column is masked by: customer.nothing" in line
+    with OpenAIDouble() as double:
+        monkeypatch.setenv("QUERYFORGE_OPENAI_URL", double.url)
+        monkeypatch.setattr(privacy, "_is_here", lambda host: False)  # as if the double were elsewhere
+        cli.main(["doctor", "--backend", "openai"])
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "Privacy" in line)
+    assert line.startswith("note")
+    assert "Sent to the server at 127.0.0.1: your questions" in line

@@ -86,6 +86,8 @@ def test_refusal_says_why_and_runs_nothing(script: Script) -> None:
     script("-- refused: deleting would change data")
     page = open_page()
     ask(page, "Delete all customers")
+    assert any("don't change anything" in text for text in texts(page))
+    ask(page, "How many customers can go?")  # nothing that rules would refuse: here the model does
     assert any("deleting would change data" in text.lower() for text in texts(page))
     assert any("only reads" in element.value for element in page.markdown)
     assert len(page.dataframe) == 0
@@ -134,10 +136,11 @@ def test_values_names_and_questions_are_shown_literally(value: str, script: Scri
     quoted, named = value.replace("'", "''"), value.replace('"', '""')
     script(f"SELECT '{quoted}' AS \"{named}\", customer_key FROM customer LIMIT 1")
     page = open_page()
-    ask(page, value)
+    question = f"Which customers are called {value}"
+    ask(page, question)
     frame = page.dataframe[0].value
     assert frame.iloc[0, 0] == value
-    assert value in texts(page)  # the question, through st.text
+    assert question in texts(page)  # through st.text
     assert [element.value for element in page.markdown if value in element.value] == []
     assert [element.value for element in page.caption if value in element.value] == []
 
@@ -197,6 +200,11 @@ def test_no_screen_lets_data_in_as_html() -> None:
         ({"ollama_host": "gpu.example"}, "ollama", "gpu.example"),
         ({"database_url": "postgresql://u:p@db.example/shop"}, "llamacpp", "db.example"),
         ({}, "sagemaker", "AWS"),
+        ({"openai_url": "https://api.example/v1"}, "openai", "api.example"),
+        ({}, "openai", "do not leave it"),
+        ({"model": "gpt-oss:120b-cloud"}, "ollama", "Ollama's cloud"),
+        ({"ollama_host": "gpu.example", "send_values": "false"}, "ollama", "Values of the data are not sent"),
+        ({"ollama_host": "gpu.example"}, "ollama", "Values of the data that a question names, and samples, are sent"),
     ],
 )
 def test_footer_is_honest_about_where_things_are(changes: dict[str, str], backend: str, told: str) -> None:

@@ -137,13 +137,13 @@ def test_ollama_that_is_down_at_the_start_is_explained(harbour: Path) -> None:
 @pytest.mark.parametrize("fault", ["error_line", "no_done", "broken", "not_json", "length", "server_error"])
 def test_ollama_that_fails_in_mid_answer_is_explained_and_runs_nothing(harbour: Path, fault: Fault) -> None:
     with OllamaDouble(GOOD, fault=fault) as double:
-        settings = Settings(database_url=str(harbour), backend="ollama", ollama_host=double.host)
+        settings = Settings(database_url=str(harbour), backend="ollama", ollama_host=double.host, falls_back=False)
         assert isinstance(failure_of(settings), BackendError)
 
 
 def test_after_an_error_the_next_question_is_answered(harbour: Path) -> None:
     with OllamaDouble(GOOD, fault="no_done") as double:
-        settings = Settings(database_url=str(harbour), backend="ollama", ollama_host=double.host)
+        settings = Settings(database_url=str(harbour), backend="ollama", ollama_host=double.host, falls_back=False)
         with Assistant(settings) as assistant:
             with pytest.raises(BackendError):
                 assistant.ask("How many boats?")
@@ -211,7 +211,7 @@ def test_several_sessions_ask_at_once_and_each_gets_its_own_answer(harbour: Path
         answers = [*pool.map(assistant.ask, questions[:6]), *pool.map(last_item, questions[6:])]
     assert [answer.question.text for answer in answers] == questions
     assert {answer.status for answer in answers} == {"answered"}
-    assert all(len(answer.drafts) == 1 and len(answer.timings) == 5 for answer in answers)
+    assert all(len(answer.drafts) == 1 and len(answer.timings) == 6 for answer in answers)
 
 
 def test_what_the_caller_gave_is_left_open(harbour: Path) -> None:

@@ -22,7 +22,7 @@ from assistant.values import ValueIndex
 GOOD = "SELECT count(*) FROM boats"
 UNKNOWN_TABLE = "SELECT count(*) FROM ships"
 OVERFLOWS = "SELECT sum(serial) FROM engines"
-ALL_STEPS = ["link_schema", "generate_sql", "guard_sql", "execute_sql", "write_answer"]
+ALL_STEPS = ["link_schema", "check_scope", "generate_sql", "guard_sql", "execute_sql", "write_answer"]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_good_first_draft_is_run_and_answered(ask: Ask) -> None:
 def test_a_rejected_draft_goes_back_to_the_model_with_the_reason(ask: Ask) -> None:
     answer, backend = ask(UNKNOWN_TABLE, GOOD)
     assert answer.status == "answered"
-    assert steps_of(answer) == ["link_schema", "generate_sql", "guard_sql", *ALL_STEPS[1:]]
+    assert steps_of(answer) == ["link_schema", "check_scope", "generate_sql", "guard_sql", *ALL_STEPS[2:]]
     (rejection,) = answer.rejections
     assert rejection.stage == "guard"
     assert backend.prompts[1].messages[-2].content == UNKNOWN_TABLE
@@ -90,7 +90,7 @@ def test_a_rejected_draft_goes_back_to_the_model_with_the_reason(ask: Ask) -> No
 def test_an_error_of_the_database_goes_back_to_the_model_with_the_reason(ask: Ask) -> None:
     answer, backend = ask(OVERFLOWS, GOOD)
     assert answer.status == "answered"
-    assert steps_of(answer) == [*ALL_STEPS[:4], *ALL_STEPS[1:]]
+    assert steps_of(answer) == [*ALL_STEPS[:5], *ALL_STEPS[2:]]
     (rejection,) = answer.rejections
     assert rejection.stage == "database"
     assert rejection.message in backend.prompts[1].messages[-1].content
@@ -103,7 +103,7 @@ def test_drafts_that_are_always_rejected_end_as_failed(ask: Ask) -> None:
     assert len(answer.drafts) == len(answer.rejections) == 3
     assert answer.rejections[-1].message in answer.text
     assert (answer.query, answer.result, answer.chart) == (None, None, None)
-    assert steps_of(answer) == ["link_schema", *["generate_sql", "guard_sql"] * 3, "write_answer"]
+    assert steps_of(answer) == ["link_schema", "check_scope", *["generate_sql", "guard_sql"] * 3, "write_answer"]
 
 
 def test_errors_of_the_database_end_as_failed_without_a_query(ask: Ask) -> None:
@@ -123,7 +123,14 @@ def test_a_model_that_repeats_itself_is_not_asked_again(ask: Ask) -> None:
     answer, backend = ask(UNKNOWN_TABLE, f"  {UNKNOWN_TABLE} ;", GOOD, max_attempts=5)
     assert answer.status == "failed"
     assert len(backend.prompts) == 2
-    assert steps_of(answer) == ["link_schema", "generate_sql", "guard_sql", "generate_sql", "write_answer"]
+    assert steps_of(answer) == [
+        "link_schema",
+        "check_scope",
+        "generate_sql",
+        "guard_sql",
+        "generate_sql",
+        "write_answer",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +148,7 @@ def test_a_model_that_declines_is_taken_at_its_word(ask: Ask, reply: str, status
     answer, backend = ask(reply, GOOD)
     assert answer.status == status
     assert words in answer.text
-    assert steps_of(answer) == ["link_schema", "generate_sql", "write_answer"]
+    assert steps_of(answer) == ["link_schema", "check_scope", "generate_sql", "write_answer"]
     assert answer.query is None
     assert len(backend.prompts) == 1
 
@@ -218,7 +225,9 @@ def test_the_drawn_graph_is_the_one_that_is_described() -> None:
     edges = {(edge.source, edge.target) for edge in drawn.edges}
     assert edges == {
         ("__start__", "link_schema"),
-        ("link_schema", "generate_sql"),
+        ("link_schema", "check_scope"),
+        ("check_scope", "generate_sql"),
+        ("check_scope", "write_answer"),
         ("generate_sql", "guard_sql"),
         ("generate_sql", "write_answer"),
         ("guard_sql", "execute_sql"),
@@ -258,7 +267,7 @@ def test_closing_a_stream_stops_the_model(harbour: Database) -> None:
     written: list[str] = []
 
     class Watched(ScriptedBackend):
-        def complete(self, prompt, *, max_tokens, on_text=None):  # type: ignore[no-untyped-def]
+        def complete(self, prompt, *, max_tokens, on_text=None, constraint=None):  # type: ignore[no-untyped-def]
             def show(text: str) -> None:
                 on_text(text)
                 written.append(text)

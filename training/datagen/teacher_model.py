@@ -18,7 +18,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from assistant.backends.ollama import CONNECT_TIMEOUT_S, is_local, plain_message, server_address
+from assistant.backends.ollama import CONNECT_TIMEOUT_S, plain_message, server_address
+from assistant.backends.remote import is_local
 from assistant.errors import BackendError, UsageError
 from assistant.settings import Settings
 from evaluation.progress import narrate
