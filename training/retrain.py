@@ -201,7 +201,11 @@ def _summarise(run: Run, situation: Situation) -> list[str]:
         f"model    {run.folder / 'model.gguf'} {run.fact('export', 'sha256')[:12]}",
     ]
     lines += [f"report   {run.fact('report', name)}" for name in ("made", "human") if run.fact("report", name)]
-    return [*lines, "Back to the model before: queryforge retrain --rollback"] if is_installed else lines
+    if is_installed:
+        return [*lines, "Back to the model before: queryforge retrain --rollback"]
+    if run.fact("train", "result") == "model":
+        lines.append(f"To train on from here, with more --minutes: --base {run.folder / 'trained' / 'model'}")
+    return [*lines, "To let a weaker model serve: a lower --min-accuracy"]
 
 
 def _flag(name: str) -> str:

@@ -176,7 +176,10 @@ def test_a_model_that_the_gate_refuses_does_not_serve(environment: Path, capsys:
         "--count", "300", "--judge-examples", "8", "--variants", "0", "--min-accuracy", "1", "--min-examples", "1",
     ]  # fmt: skip
     assert main(flags) == 1
-    assert "The gate refused the new model" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "The gate refused the new model" in told
+    base = told.partition("To train on from here, with more --minutes: --base ")[2].partition("\n")[0]
+    assert (Path(base) / "model.safetensors").exists()
     assert serving(config) == before
     assert main(flags) == 0
     assert "whose model the gate refused" in capsys.readouterr().out
