@@ -5,5 +5,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scripts/install.sh dev,train,postgres,mysql
+scripts/install.sh train,report,postgres,mysql
 exec .venv/bin/queryforge retrain "$@"
