@@ -69,9 +69,8 @@ def _write_out_aliases(select: exp.Select) -> None:
         return
     for item in list(select.expressions):
         if isinstance(item, exp.Alias) and _MADE_UP.fullmatch(item.alias):
-            for column in list(order.find_all(exp.Column)):
-                if not column.table and column.name == item.alias:
-                    column.replace(item.this.copy())
+            for column in _find_keys(select, item.alias):
+                column.replace(item.this.copy())
             item.replace(item.this)
 
 
@@ -143,10 +142,21 @@ def _is_call(node: object, name: str) -> bool:
 
 
 def _drop_own_names(select: exp.Select) -> None:
-    """Leave out aliases that are the column's own name."""
+    """Leave out aliases that are the column's own name; in the outermost SELECT, whatever their capitals."""
     for item in list(select.expressions):
-        if isinstance(item, exp.Alias) and isinstance(item.this, exp.Column) and item.this.name == item.alias:
-            item.replace(item.this)
+        if isinstance(item, exp.Alias) and isinstance(item.this, exp.Column):
+            name, alias = item.this.name, item.alias
+            if name == alias or (select.parent is None and name.casefold() == alias.casefold()):
+                for key in _find_keys(select, alias):
+                    key.replace(item.this.copy())
+                item.replace(item.this)
+
+
+def _find_keys(select: exp.Select, alias: str) -> list[exp.Column]:
+    """Find where a SELECT is sorted by an alias."""
+    order = select.args.get("order")
+    found = order.find_all(exp.Column) if order is not None else ()
+    return [column for column in found if not column.table and column.name == alias]
 
 
 def _drop_double_keys(select: exp.Select) -> None:
@@ -157,12 +167,15 @@ def _drop_double_keys(select: exp.Select) -> None:
 
 
 def _drop_lonely_qualifiers(tree: exp.Expr) -> None:
-    """A statement over one table has no aliases: its columns need no table either."""
+    """A statement over one table has no aliases but another spelling of its name: its columns need no table either."""
     tables = list(tree.find_all(exp.Table))
-    if len(tables) == 1 and not tables[0].alias:
-        for column in tree.find_all(exp.Column):
-            if column.table == tables[0].name:
-                column.set("table", None)
+    if len(tables) != 1 or tables[0].alias.casefold() not in ("", tables[0].name.casefold()):
+        return
+    names = {tables[0].name, tables[0].alias}
+    tables[0].set("alias", None)
+    for column in tree.find_all(exp.Column):
+        if column.table in names:
+            column.set("table", None)
 
 
 def _lay_out(sql: str, dialect: Dialect) -> str:
