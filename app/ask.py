@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from app.display import pretty_sql, printable, render_table
 from app.flags import add_settings_flags, load_settings
 from app.privacy import describe_sending
+from assistant.confidence import describe_confidence
 from assistant.errors import BackendError, UsageError
 from assistant.types import Answer, Question
 
@@ -117,11 +118,15 @@ def follow(assistant: Assistant, question: Question, narration: TextIO) -> Answe
 def print_answer(answer: Answer, out: TextIO) -> None:
     """Print the answer in words, then the SQL, then the rows."""
     parts = [printable(answer.text)]
-    parts += [f"  - {printable(reading)}" for reading in answer.alternatives]
+    for number, reading in enumerate(answer.alternatives, start=1):
+        parts.append(f"\n{number}. {printable(reading.text)}")
+        parts.append(render_table(reading.preview, max_rows=TABLE_ROWS))
     if answer.query is not None:
         parts.append(f"\n{pretty_sql(answer.query.sql)}")
     if answer.result is not None and answer.result.columns:
         parts.append(f"\n{render_table(answer.result, max_rows=TABLE_ROWS)}")
+    if words := describe_confidence(answer):
+        parts.append(f"\nHow sure: {words}.")
     print("\n".join(parts), file=out)  # noqa: T201
 
 

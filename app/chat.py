@@ -17,6 +17,7 @@ from app.conversation import turns_of
 from app.display import pretty_sql
 from app.literal import literal
 from app.results import draw_chart, draw_table
+from assistant.confidence import describe_confidence
 from assistant.errors import QueryForgeError
 from assistant.types import Answer, DatabaseSchema, Question, Status, StepEvent
 
@@ -44,6 +45,7 @@ STEP_NAMES = {
     "generate_sql": "Writing SQL",
     "guard_sql": "Checking that it only reads",
     "execute_sql": "Running the query",
+    "compare_drafts": "Comparing several drafts",
     "write_answer": "Writing the answer",
 }
 """What a person calls the steps, in their order."""
@@ -168,7 +170,11 @@ def draw_answer(exchange: Exchange, answer: Answer, ask: Asker, *, is_last: bool
         st.warning(literal(notice), icon=":material/warning:")
     for position, reading in enumerate(answer.alternatives):
         st.button(
-            literal(reading), key=f"{key}-reading-{position}", on_click=ask, args=(reading,), disabled=not is_last
+            literal(reading.text),
+            key=f"{key}-reading-{position}",
+            on_click=ask,
+            args=(reading.text,),
+            disabled=not is_last,
         )
     if answer.result is None:
         if exchange.steps or answer.drafts:
@@ -215,7 +221,7 @@ def _draw_trace(exchange: Exchange, answer: Answer) -> None:
     with st.container(key=f"exchange-{exchange.number}-trace", gap="xsmall"):
         for event in exchange.steps:
             _draw_step(event)
-            if event.step == "generate_sql" and drafts:
+            if event.step in ("generate_sql", "compare_drafts") and drafts:
                 st.code(pretty_sql(drafts.pop(0).sql), language="sql", wrap_lines=True)
             elif rejections and event.detail == rejections[0].message:
                 rejection = rejections.pop(0)
@@ -227,8 +233,8 @@ def _draw_trace(exchange: Exchange, answer: Answer) -> None:
 def _describe_work(answer: Answer) -> str:
     last = answer.drafts[-1].completion
     parts = [last.model, f"{last.prompt_tokens:,} tokens read", f"{last.completion_tokens:,} written"]
-    if answer.confidence is not None:
-        parts.append(f"confidence {answer.confidence:.0%}")
+    if words := describe_confidence(answer):
+        parts.append(f"{words} ({answer.confidence:.0%})" if answer.is_calibrated else words)
     total_s = sum(timing.elapsed_ms for timing in answer.timings) / 1000
     return " · ".join([*parts, f"{total_s:.1f} s in all"])
 

@@ -29,6 +29,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "evaluation.report:main",
         "turn a finished evaluation into a page with plots, also against an older one",
     ),
+    "calibrate": (
+        "evaluation.fitting:main",
+        "let a finished evaluation say how far a model's confidence can be believed",
+    ),
     "bench": ("evaluation.bench:main", "measure how long answers take on this machine"),
     "datagen": ("training.datagen.generate:main", "make question-SQL pairs from a database, for training"),
     "train": ("training.train:main", "train the small model from scratch, or fine-tune a pretrained one"),

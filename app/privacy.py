@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 def describe_sending(settings: Settings, info: ModelInfo) -> str:
     """Say to which host questions go, and whether values of the data go with them; empty when nothing leaves."""
     receiver = _receiver(settings, info)
+    comparing = _describe_embedding(settings)
     if not receiver:
-        return ""
+        return comparing
     what = "your questions, earlier queries, and the names, types and comments of tables and columns"
     values = (
-        "Values of the data that a question names, and samples, are sent too (QUERYFORGE_SEND_VALUES=false stops that)."
+        "Values of the data that a question names, and samples, are sent too, and known questions like it with their "
+        "SQL (QUERYFORGE_SEND_VALUES=false stops that)."
         if settings.send_values
         else "Values of the data are not sent."
     )
-    return f"Sent to {receiver}: {what}. {values} Rows of results are not."
+    return " ".join(filter(None, [f"Sent to {receiver}: {what}. {values} Rows of results are not.", comparing]))
 
 
 def privacy_note(settings: Settings, info: ModelInfo) -> str:
@@ -62,6 +64,15 @@ def _receiver(settings: Settings, info: ModelInfo) -> str:
         cloud = ", which passes them on to Ollama's cloud" if is_cloud else ""
         return "" if _is_here(host) and not is_cloud else f"the Ollama server at {host}{cloud}"
     return ""
+
+
+def _describe_embedding(settings: Settings) -> str:
+    """Say where questions go to be compared by meaning; empty when that is not done, or on this machine."""
+    address = settings.ollama_host
+    host = urlsplit(address if "://" in address else f"//{address}").hostname
+    if not settings.embedding_model or not settings.send_values or _is_here(host):
+        return ""
+    return f"Sent to the Ollama server at {host}, to compare them: your questions, and approved ones like them."
 
 
 def _is_here(host: str | None) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 HELP = """\
 Type a question and press Enter. A follow-up may build on the one before ("and in 2024?").
   \\sql    show the SQL of the last answer
+  \\1      choose the first reading that is offered, \\2 the second, and so on
   \\new    start a new conversation
   \\help   this text
   \\q      leave (also Ctrl-D); Ctrl-C stops a running question"""
@@ -58,7 +59,7 @@ def _loop(assistant: Assistant, settings: Settings) -> None:
         if line in ("\\q", "\\quit", "\\exit"):
             return
         if line.startswith("\\"):
-            _obey(line, answers)
+            _obey(line, answers, assistant)
         elif line:
             _ask(assistant, settings, line, answers)
 
@@ -79,8 +80,24 @@ def _ask(assistant: Assistant, settings: Settings, line: str, answers: list[Answ
         print(flush=True)  # noqa: T201
 
 
-def _obey(command: str, answers: list[Answer]) -> None:
-    if command == "\\new":
+def _choose(assistant: Assistant, number: int, answers: list[Answer]) -> None:
+    """Answer the last question in the reading of that number, in place of asking back."""
+    if not answers or not answers[-1].alternatives:
+        _tell("There is nothing to choose from.")
+        return
+    try:
+        answers[-1] = assistant.choose(answers[-1], number - 1)
+    except QueryForgeError as error:
+        _tell(f"Error: {error.message}\n{error.hint}".rstrip())
+    else:
+        print_answer(answers[-1], sys.stdout)
+        print(flush=True)  # noqa: T201
+
+
+def _obey(command: str, answers: list[Answer], assistant: Assistant) -> None:
+    if command[1:].isdecimal():
+        _choose(assistant, int(command[1:]), answers)
+    elif command == "\\new":
         answers.clear()
         _tell("New conversation.")
     elif command == "\\sql":

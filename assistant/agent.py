@@ -15,18 +15,28 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from assistant.backends.base import Backend
-from assistant.backends.choose import choose_backend, embed_model
+from assistant.backends.choose import choose_backend, choose_weights, embed_model
+from assistant.backends.embeddings import OllamaEmbedder
 from assistant.backends.llamacpp import LlamaCppBackend
+from assistant.bank import bank_path, read_bank
+from assistant.confidence import read_table
 from assistant.database import Database, connect_as_set
 from assistant.errors import BackendError, BackendGone, UsageError
 from assistant.masking import without_values
+from assistant.memory.approved import ApprovedPairs
+from assistant.recall import MAX_EXAMPLES, Recall
 from assistant.served import ServedModels, Serving
 from assistant.settings import Settings
-from assistant.types import Answer, DatabaseSchema, MatchedValue, ModelInfo, Question, StepEvent
+from assistant.types import Answer, DatabaseSchema, KnownPair, MatchedValue, ModelInfo, Question, StepEvent
 from assistant.values import ValueIndex
 
 if TYPE_CHECKING:
     from assistant.graph import AgentContext, AgentGraph
+
+MAX_EXAMPLE_TOKENS = 400
+"""Most tokens that similar questions may take in a prompt; an eighth of the context where that is less."""
+MAX_CHOICES = 256
+"""Questions whose chosen reading is remembered; the oldest is forgotten first."""
 
 
 @dataclass
@@ -68,6 +78,7 @@ class Assistant:
         """
         self.settings = settings
         self._lock = threading.Lock()
+        self._choices: dict[Question, str] = {}
         self._renewing = threading.Lock()
         self._is_closed = False
         self._standing_in = threading.Lock()
@@ -76,6 +87,7 @@ class Assistant:
         if database is None:
             database = self._opened = connect_as_set(settings)
         self._database = database
+        self._approved = ApprovedPairs(settings.memory_url, database.db_id)
         try:
             if backend is None:
                 self._stamp = self._find_stamp()
@@ -128,6 +140,36 @@ class Assistant:
         """
         return self._stream(self._checked(question))
 
+    def choose(self, answer: Answer, index: int) -> Answer:
+        """Answer a question that was asked back about, in the reading that the person chose.
+
+        The choice holds for this question as long as this object does: asked again, it is answered so at once.
+
+        Args:
+            answer: One with `alternatives`.
+            index: Place of the chosen one among them, from 0.
+
+        Raises:
+            UsageError: There is no such reading.
+            DatabaseError: The database failed.
+            BackendError: The reading does not run any more, and the model that was to write another failed.
+        """
+        if not 0 <= index < len(answer.alternatives):
+            raise UsageError(
+                f"There is no reading {index + 1}: the answer offers {len(answer.alternatives)}.",
+                "Choose one that it shows."
+                if answer.alternatives
+                else "Only an answer that asks back can be chosen from.",
+            )
+        question = answer.question.model_copy(update={"chosen_sql": answer.alternatives[index].sql})
+        chosen = self.ask(question)
+        with self._lock:
+            self._choices.pop(_without_choice(question), None)
+            self._choices[_without_choice(question)] = question.chosen_sql
+            while len(self._choices) > MAX_CHOICES:
+                self._choices.pop(next(iter(self._choices)))
+        return chosen
+
     @property
     def backend_reason(self) -> str:
         """Why this model answers."""
@@ -151,7 +193,9 @@ class Assistant:
         Raises:
             BackendError: The model cannot be loaded or reached.
         """
-        return (*describe_mismatch(self.model_info(), self.schema()), *self._database.warnings())
+        prepared = self._engine.prepared
+        faults = prepared[1].recall.faults() if prepared and isinstance(prepared[1].recall, Recall) else ()
+        return (*describe_mismatch(self.model_info(), self.schema()), *self._database.warnings(), *faults)
 
     def close(self) -> None:
         """Close what this object opened; calling it twice is harmless."""
@@ -164,6 +208,7 @@ class Assistant:
         with self._standing_in:
             if self._stand_in is not None:
                 self._stand_in.backend.close()
+        self._approved.close()
         if self._opened is not None:
             self._opened.close()
 
@@ -179,7 +224,9 @@ class Assistant:
                 f"The question has {length} characters; at most {self.settings.max_question_chars} are read.",
                 "Ask it in fewer words, or raise QUERYFORGE_MAX_QUESTION_CHARS.",
             )
-        return asked
+        with self._lock:
+            chosen_sql = asked.chosen_sql or self._choices.get(asked, "")
+        return asked.model_copy(update={"chosen_sql": chosen_sql})
 
     def _stream(self, question: Question) -> Generator[StepEvent | Answer, None, None]:
         from assistant.graph import stream_question
@@ -255,9 +302,31 @@ class Assistant:
             match_values=match,
             prompt_layout=info.prompt_layout,
             settings=self.settings,
+            recall=self._prepare_recall(info),
+            confidence_table=read_table(info),
             warnings=describe_mismatch(info, schema),
         )
         return build_graph(), context
+
+    def _prepare_recall(self, info: ModelInfo) -> Recall:
+        """Make ready what is known already, and see to it that a model is told only what it can make use of."""
+        settings = self.settings
+        trained = info.examples if info.examples is not None else MAX_EXAMPLES if info.prompt_layout == "full" else 0
+        # Examples hold values, which somebody once asked for or which were drawn from the data.
+        most = trained if settings.send_values else 0
+        embed = OllamaEmbedder(settings.ollama_host, settings.embedding_model) if settings.embedding_model else None
+        return Recall(
+            self._approved if settings.recalls else None,
+            lambda: self._read_bank(info),
+            max_examples=most,
+            max_tokens=min(MAX_EXAMPLE_TOKENS, info.context_tokens // 8),
+            embed=embed,
+        )
+
+    def _read_bank(self, info: ModelInfo) -> tuple[KnownPair, ...]:
+        """Read the pairs that came with the model; for one on a server, those of the model that would be embedded."""
+        path = info.path if info.path is not None else choose_weights(self.settings, self._find_serving())
+        return read_bank(bank_path(path), self._database.db_id, self._database.dialect)
 
     def _renew(self) -> None:
         """Change to the model that was registered since the last look, if there is one.
@@ -305,6 +374,10 @@ class Assistant:
 
 def _with_notice(answer: Answer, notice: str) -> Answer:
     return answer.model_copy(update={"notices": (*answer.notices, notice)})
+
+
+def _without_choice(question: Question) -> Question:
+    return question.model_copy(update={"chosen_sql": ""})
 
 
 def _match_nothing(text: str) -> tuple[MatchedValue, ...]:

@@ -1,9 +1,11 @@
 """The steps from a question to an answer, as a LangGraph graph: the only module that knows LangGraph.
 
-    link_schema -> check_scope -> generate_sql -> guard_sql -> execute_sql -> write_answer
-                        |              ^              |             |              ^
-                        |              +-- rejected --+-------------+              |   until `Settings.max_attempts`
-                        +-- no question for this database -------------------------+
+    link_schema -> check_scope -> generate_sql -> guard_sql -> execute_sql -> compare_drafts -> write_answer
+      |     ^           |              ^              |             |   |           in doubt:        ^
+      |     |           |              +-- rejected --+-------------+   |           draw more        |
+      |     |           |                  until `Settings.max_attempts`+-- not in doubt ------------+
+      |     |           +-- no question for this database -------------------------------------------+
+      +-> recall_pair   a person approved SQL for this very question --------------------------------+
 
 In: a Question and an AgentContext (model, database, settings). Out: an Answer, or StepEvents and then an Answer. A
 rejected draft goes back to the model with the reason; a model that declines, or repeats itself, ends the run. One run
@@ -13,7 +15,6 @@ compiled at import, and nothing here judges a question or a statement: that is t
 
 from __future__ import annotations
 
-import math
 import operator
 import threading
 import time
@@ -29,20 +30,27 @@ from langgraph.runtime import Runtime
 from langsmith import tracing_context
 
 from assistant.backends.base import Backend
+from assistant.budget import link_within
+from assistant.candidates import Candidate, find_probability, is_doubtful
+from assistant.confidence import ConfidenceTable, mix
 from assistant.constraint.draft import SqlConstraint
 from assistant.conversation import relevant_history
 from assistant.database import Database
+from assistant.drafting import Drafting, Opinion
 from assistant.explain import choose_chart, describe_result, explain_query, label_columns
 from assistant.guard import check
 from assistant.prompts import parse_reply, render_prompt
-from assistant.schema import link_schema as choose_tables
+from assistant.recall import Recalled
 from assistant.scope import check_scope as find_reason_to_decline
 from assistant.settings import Settings
 from assistant.types import (
     Answer,
+    Completion,
     DatabaseSchema,
     GuardedQuery,
+    KnownPair,
     MatchedValue,
+    Prompt,
     PromptLayout,
     QueryResult,
     Question,
@@ -58,6 +66,10 @@ from assistant.types import (
 CANNOT_ANSWER = "I can't answer that from this database."
 READS_ONLY = "I can only read this database; I don't change anything in it."
 ASKS_BACK = "That can be read in more than one way."
+CHOICE = f"{ASKS_BACK} Which one do you mean?"
+CHOSEN_BY = "chosen by a person"
+RECALLED = "A person approved this query for this question; no model wrote it."
+NOT_RECALLED = "The query that was approved for this question does not work any more, so it was written anew:"
 NO_QUERY = "I could not write a query for this that the database accepts."
 
 
@@ -70,14 +82,22 @@ class AgentState(TypedDict, total=False):
 
     question: Question
     context: SchemaContext
+    recalled: KnownPair
+    notices: Annotated[tuple[str, ...], operator.add]
+    prompt: Prompt
     reply: Reply
     query: GuardedQuery | None
     result: QueryResult | None
     has_repeated: bool
+    opinion: Opinion
     drafts: Annotated[tuple[SqlDraft, ...], operator.add]
     rejections: Annotated[tuple[Rejection, ...], operator.add]
     timings: Annotated[tuple[StepTiming, ...], operator.add]
     answer: Answer
+
+
+def _recall_nothing(question: Question, values: tuple[MatchedValue, ...]) -> Recalled:
+    return Recalled()
 
 
 @dataclass(frozen=True)
@@ -91,6 +111,10 @@ class AgentContext:
     """Find the words of a question that are values in the database."""
     prompt_layout: PromptLayout
     settings: Settings
+    recall: Callable[[Question, tuple[MatchedValue, ...]], Recalled] = _recall_nothing
+    """Find the SQL that was approved for a question, and similar questions."""
+    confidence_table: ConfidenceTable | None = None
+    """What was measured of the model's confidence."""
     warnings: tuple[str, ...] = ()
     """Why answers may be wrong, such as a model that was trained for another schema."""
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -104,14 +128,17 @@ Step: TypeAlias = Callable[[AgentState, AgentContext], tuple[AgentState, str]]
 def build_graph() -> AgentGraph:
     """Build and compile the graph; takes a few milliseconds, and the result serves any number of threads."""
     graph = StateGraph(AgentState, context_schema=AgentContext)
-    for step in (link_schema, check_scope, generate_sql, guard_sql, execute_sql, write_answer):
+    steps = (link_schema, recall_pair, check_scope, generate_sql, guard_sql, execute_sql, compare_drafts, write_answer)
+    for step in steps:
         graph.add_node(step.__name__, _as_node(step))
     graph.add_edge(START, "link_schema")
-    graph.add_edge("link_schema", "check_scope")
+    graph.add_conditional_edges("link_schema", route_after_link_schema)
+    graph.add_conditional_edges("recall_pair", route_after_recall_pair)
     graph.add_conditional_edges("check_scope", route_after_check_scope)
     graph.add_conditional_edges("generate_sql", route_after_generate_sql)
     graph.add_conditional_edges("guard_sql", route_after_guard_sql)
     graph.add_conditional_edges("execute_sql", route_after_execute_sql)
+    graph.add_edge("compare_drafts", "write_answer")
     graph.add_edge("write_answer", END)
     return graph.compile()
 
@@ -166,8 +193,38 @@ def link_schema(state: AgentState, context: AgentContext) -> tuple[AgentState, s
     """Choose the tables and find the values that the question is about."""
     question = state["question"]
     values = context.match_values(f"{question.text}\n{question.evidence}".strip())
-    linked = choose_tables(question, context.schema, values)
-    return {"context": linked}, "Tables: " + ", ".join(table.name for table in linked.tables)
+    asked = question.model_copy(update={"history": relevant_history(question, context.schema)})
+    known = context.recall(asked, values)
+    info = context.backend.info()
+    # Room is kept for a refused draft with its reason, and for the next one.
+    reserved = min(2 * context.settings.max_reply_tokens, info.context_tokens // 3)
+    linked = link_within(
+        question,
+        context.schema,
+        values,
+        known.similar,
+        layout=context.prompt_layout,
+        max_prompt_tokens=info.context_tokens - reserved,
+        count_tokens=context.backend.count_tokens,
+    )
+    update = AgentState(context=_with_examples(linked, context.settings.max_rows))
+    if known.exact is not None and not question.chosen_sql:
+        update["recalled"] = known.exact
+    return update, "Tables: " + ", ".join(table.name for table in linked.tables)
+
+
+def recall_pair(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
+    """Run the SQL that a person approved for this question; if that fails, the model writes as for any other."""
+    schema, pair = context.schema, state["recalled"]
+    whole = SchemaContext(db_id=schema.db_id, dialect=schema.dialect, tables=schema.tables)
+    outcome: Rejection | GuardedQuery | QueryResult
+    outcome = query = check(_as_draft(pair), whole, max_rows=context.settings.max_rows)
+    if isinstance(query, GuardedQuery):
+        outcome = context.database.run(query, timeout_s=context.settings.query_timeout_s)
+        if isinstance(outcome, QueryResult):
+            return {"query": query, "result": outcome, "notices": (RECALLED,)}, query.sql
+    assert isinstance(outcome, Rejection)  # the guard's, or the database's
+    return {"notices": (f"{NOT_RECALLED} {outcome.message}",)}, outcome.message
 
 
 def check_scope(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
@@ -181,6 +238,8 @@ def generate_sql(state: AgentState, context: AgentContext) -> tuple[AgentState, 
     drafts, rejections = state.get("drafts", ()), state.get("rejections", ())
     attempts = tuple(zip(drafts, rejections, strict=True))
     question = state["question"]
+    if question.chosen_sql and not drafts:
+        return _take_choice(question.chosen_sql), question.chosen_sql
     asked = question.model_copy(update={"history": relevant_history(question, context.schema)})
     prompt = render_prompt(asked, state["context"], context.prompt_layout, attempts)
     write = get_stream_writer()
@@ -198,7 +257,7 @@ def generate_sql(state: AgentState, context: AgentContext) -> tuple[AgentState, 
     draft = SqlDraft(sql=sql, attempt=len(drafts) + 1, completion=completion)
     # Decoding is greedy: a draft that comes a second time would come a third time.
     has_repeated = any(earlier.sql.split() == draft.sql.split() for earlier in drafts)
-    return {"reply": reply, "drafts": (draft,), "has_repeated": has_repeated}, sql
+    return {"prompt": prompt, "reply": reply, "drafts": (draft,), "has_repeated": has_repeated}, sql
 
 
 def guard_sql(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
@@ -220,6 +279,29 @@ def execute_sql(state: AgentState, context: AgentContext) -> tuple[AgentState, s
     return {"result": outcome}, f"More than {rows}" if outcome.is_truncated else rows
 
 
+def compare_drafts(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
+    """Draw more drafts, and let their results decide; if they do not, the person has to."""
+    query, result = state["query"], state["result"]
+    assert query is not None and result is not None  # noqa: PT018 -- the route leads here only with both
+    drafting = Drafting(
+        backend=context.backend,
+        database=context.database,
+        settings=context.settings,
+        linked=state["context"],
+        prompt=state["prompt"],
+        on_text=lambda _: _stop_if_cancelled(context),
+    )
+    first = Candidate(state["drafts"][-1], query, result)
+    opinion = drafting.compare(first, state["question"], context.schema)
+    update = AgentState(opinion=opinion)
+    if opinion.chosen is None:
+        update |= {"query": None, "result": None, "reply": Reply(kind="clarify", text=CHOICE)}
+    elif opinion.chosen is not first:
+        chosen = opinion.chosen
+        update |= {"query": chosen.query, "result": chosen.result, "drafts": (chosen.draft,)}
+    return update, f"{opinion.agreement:.0%} of the drafts agree."
+
+
 def write_answer(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
     """Put into words what came out, or why nothing did."""
     question, drafts, rejections = state["question"], state.get("drafts", ()), state.get("rejections", ())
@@ -232,6 +314,11 @@ def write_answer(state: AgentState, context: AgentContext) -> tuple[AgentState, 
     else:
         status, text = _decline(state["reply"], rejections, context.warnings)
         explanation, chart = "", None
+    opinion = state.get("opinion")
+    agreement = None if opinion is None else opinion.agreement
+    probability = find_probability([drafts[-1].completion]) if drafts and opinion is None else None
+    raw = mix(probability if opinion is None else opinion.probability, agreement)
+    table = context.confidence_table if status == "answered" else None
     answer = Answer(
         question=question,
         status=status,
@@ -240,11 +327,27 @@ def write_answer(state: AgentState, context: AgentContext) -> tuple[AgentState, 
         query=query,
         result=result,
         chart=chart,
-        confidence=_confidence(drafts[-1]) if drafts else None,
+        confidence=raw if raw is None or table is None else table.look_up(raw),
+        is_calibrated=raw is not None and table is not None,
+        raw_confidence=raw,
+        agreement=agreement,
+        alternatives=() if opinion is None else opinion.readings,
         drafts=drafts,
+        candidates=() if opinion is None else opinion.others,
         rejections=rejections,
+        notices=state.get("notices", ()),
     )
     return {"answer": answer}, text
+
+
+def route_after_link_schema(state: AgentState) -> Literal["recall_pair", "check_scope"]:
+    """Look no further where a person has approved SQL for the question."""
+    return "recall_pair" if "recalled" in state else "check_scope"
+
+
+def route_after_recall_pair(state: AgentState) -> Literal["check_scope", "write_answer"]:
+    """Answer with its rows, if it still works."""
+    return "write_answer" if "result" in state else "check_scope"
 
 
 def route_after_check_scope(state: AgentState) -> Literal["generate_sql", "write_answer"]:
@@ -268,11 +371,27 @@ def route_after_guard_sql(
 
 def route_after_execute_sql(
     state: AgentState, runtime: Runtime[AgentContext]
-) -> Literal["generate_sql", "write_answer"]:
-    """Answer with the rows; otherwise let the model try again while it may."""
-    if state["query"] is not None:
-        return "write_answer"
-    return _try_again(state, runtime.context)
+) -> Literal["generate_sql", "compare_drafts", "write_answer"]:
+    """Answer with the rows, after a second look where they are in doubt; otherwise let the model try again."""
+    result = state.get("result")
+    if state["query"] is None or result is None:
+        return _try_again(state, runtime.context)
+    completion = state["drafts"][-1].completion
+    if runtime.context.settings.max_candidates and completion.model != CHOSEN_BY and is_doubtful(completion, result):
+        return "compare_drafts"
+    return "write_answer"
+
+
+def _with_examples(linked: SchemaContext, max_rows: int) -> SchemaContext:
+    """Leave out similar questions whose SQL names what is not shown: it would teach to name it too."""
+    if not linked.examples:
+        return linked
+    kept = tuple(p for p in linked.examples if isinstance(check(_as_draft(p), linked, max_rows=max_rows), GuardedQuery))
+    return linked.model_copy(update={"examples": kept})
+
+
+def _as_draft(pair: KnownPair) -> SqlDraft:
+    return SqlDraft(sql=pair.sql, attempt=1, completion=Completion(text=pair.sql, model=""))
 
 
 def _try_again(state: AgentState, context: AgentContext) -> Literal["generate_sql", "write_answer"]:
@@ -322,12 +441,10 @@ def _sentences(*parts: str) -> str:
     return " ".join(text[0].upper() + text[1:] for text in ended)
 
 
-def _confidence(draft: SqlDraft) -> float | None:
-    """Return the geometric mean of the probabilities of the draft's tokens."""
-    completion = draft.completion
-    if completion.log_probability is None or completion.completion_tokens == 0:
-        return None
-    return min(1.0, math.exp(completion.log_probability / completion.completion_tokens))
+def _take_choice(sql: str) -> AgentState:
+    """Go on with the reading that a person chose, as if a model had written it: it is checked all the same."""
+    draft = SqlDraft(sql=sql, attempt=1, completion=Completion(text=sql, model=CHOSEN_BY))
+    return {"reply": Reply(kind="sql", text=sql), "drafts": (draft,), "has_repeated": False}
 
 
 def _with_timings(answer: Answer, timings: tuple[StepTiming, ...]) -> Answer:
@@ -335,5 +452,5 @@ def _with_timings(answer: Answer, timings: tuple[StepTiming, ...]) -> Answer:
 
 
 def _limits(context: AgentContext) -> RunnableConfig:
-    # Three steps an attempt, the first two and the last one, and one to spare.
-    return RunnableConfig(recursion_limit=3 * context.settings.max_attempts + 4)
+    # Three steps an attempt, the first three and the last two, and one to spare.
+    return RunnableConfig(recursion_limit=3 * context.settings.max_attempts + 6)

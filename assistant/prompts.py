@@ -47,6 +47,8 @@ MAX_NOTE_CHARS = 500
 """Longest comment or meaning."""
 MAX_MESSAGE_CHARS = 2000
 """Longest message, type (an enumeration lists its values) or expression."""
+MAX_EXAMPLE_CHARS = 600
+"""Longest question or SQL of an example; a longer one is left out, since half a statement teaches errors."""
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -78,18 +80,26 @@ _UNSEEN = re.compile(
     "[\\x00-\\x08\\x0e-\\x1b\\x7f\\ud800-\\udfff\\u202a-\\u202e\\u2066-\\u2069\\U000e0000-\\U000e007f]"
 )
 _LINE_BREAKS = re.compile("[\\t\\n\\v\\f\\r\\x1c-\\x1f\\x85\\u2028\\u2029]+")
+_BREAK = re.compile(r"\s*[\n\v\f\r\x1c-\x1f\x85\u2028\u2029]\s*")
 _DECLINED = re.compile(r"^\s*--\s*(unanswerable|refused|clarify)\b:?[ \t]*(.*)", re.IGNORECASE)
 _FENCE = re.compile(r"```(?:sql)?\s*\n?(.*?)```", re.DOTALL | re.IGNORECASE)
 
 
 def render_system(context: SchemaContext, layout: PromptLayout) -> str:
-    """Render the system message: what database this is and, in the full layout, what is in it."""
+    """Render the system message: what database this is and, in the full layout, what is in it.
+
+    Similar questions come last, in either layout: what stands before them is the same from question to question, and a
+    server that keeps a prompt need not read it again.
+    """
+    examples = _render_examples(context)
     if layout == "compact":
-        return f"{context.dialect} {_line(context.db_id)}"
+        return "\n".join([f"{context.dialect} {_line(context.db_id)}", *examples])
     parts = [INSTRUCTION.format(dialect=DIALECT_NAMES[context.dialect], db_id=_line(context.db_id))]
     parts += [_render_table(table) for table in context.tables]
     if context.glossary:
         parts.append("\n".join(["Terms:", *(_render_term(entry) for entry in context.glossary)]))
+    if examples:
+        parts.append("\n".join(["Similar questions and their SQL:", *examples]))
     return "\n\n".join(parts)
 
 
@@ -193,6 +203,17 @@ def _render_table(table: Table) -> str:
 
 def _names(names: Sequence[str]) -> str:
     return ", ".join(_line(name) for name in names)
+
+
+def _render_examples(context: SchemaContext) -> list[str]:
+    """Render similar questions as SQL with a comment before it, which also a model knows that never saw this format."""
+    lines = []
+    for pair in context.examples:
+        question, sql = (_BREAK.sub(" ", text.strip()) for text in (pair.question, pair.sql))
+        # On one line, a comment would swallow what follows it.
+        if max(len(question), len(sql)) <= MAX_EXAMPLE_CHARS and "--" not in sql:
+            lines += [f"-- {question}", f"{sql};"]
+    return lines
 
 
 def _render_term(entry: GlossaryEntry) -> str:

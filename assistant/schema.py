@@ -13,18 +13,31 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from assistant.types import Column, DatabaseSchema, GlossaryEntry, MatchedValue, Question, SchemaContext, Table
+from assistant.types import (
+    Column,
+    DatabaseSchema,
+    GlossaryEntry,
+    KnownPair,
+    MatchedValue,
+    Question,
+    SchemaContext,
+    Table,
+)
 from assistant.words import STOP_WORDS, split_name, stem, tokenize, word_set
 
 CHARS_PER_TOKEN = 3.5
 """Characters of DDL per token, on the low side of what byte-pair vocabularies of code models give."""
+MAX_TABLE_TOKENS = 1500
 MAX_TABLES = 16
 MAX_TERMS = 10
 MAX_PATH_TABLES = 3
 _WIDE_TABLE_COLUMNS = 24
 _CACHED_SCHEMAS = 8
+_CACHED_WORDS = 20_000
 
 _TABLE_NAME, _COLUMN_NAME, _SAMPLE, _COMMENT, _GLOSSARY, _VALUE = 3.0, 2.0, 1.5, 0.7, 3.0, 6.0
+_TITLE, _TITLE_WORDS = 2.7, 5  # a comment on a table of so few words is its name in plain words
+_SIMILAR = 2.0  # the question in hand may be about something else
 _HISTORY, _RELATED = 0.4, 0.5  # share of the weight for a word of an earlier turn, and for an abbreviation or synonym
 
 _SHORT_FORMS: dict[str, str] = {
@@ -99,6 +112,7 @@ _NAME_WORDS = word_set(
 """Words that names of schemas are run together from, beside those of the schema itself."""
 
 
+_SKELETON = re.compile(r"[a-z][b-df-hj-np-tv-z]{2,4}")
 _PLAIN_NAME = re.compile(r"\w+(?:\.\w+)?")
 
 
@@ -121,10 +135,17 @@ class SchemaIndex:
         self.owners: dict[str, set[int]] = defaultdict(set)
         self._postings: dict[str, list[_Posting]] = defaultdict(list)
         self._by_prefix: dict[str, list[str]] = defaultdict(list)
+        self._skeletons: dict[str, list[str]] = defaultdict(list)
+        self._read: dict[str, list[tuple[str, float]]] = {}
+        self._titles: list[tuple[tuple[frozenset[str], ...], frozenset[str]]] = []
         vocabulary = {part for table in schema.tables for part in _parts_of(table)} | _NAME_WORDS
         for number, table in enumerate(schema.tables):
             self._add(number, -1, _name_stems(table.name, vocabulary), _TABLE_NAME)
-            self._add(number, -1, _text_stems(table.comment), _COMMENT)
+            title = frozenset(_text_stems(table.comment))
+            is_title = 0 < len(title) <= _TITLE_WORDS
+            self._add(number, -1, sorted(title), _TITLE if is_title else _COMMENT)
+            parts = tuple(frozenset(_name_stems(part, vocabulary)) for part in split_name(table.name))
+            self._titles.append((tuple(filter(None, parts)), title if is_title else frozenset()))
             for place, column in enumerate(table.columns):
                 self.owners[column.name.lower()].add(number)
                 self._add(number, place, _name_stems(column.name, vocabulary), _COLUMN_NAME)
@@ -132,6 +153,8 @@ class SchemaIndex:
                 self._add(number, place, _text_stems(" ".join(column.samples)), _SAMPLE)
         for word in self._postings:
             self._by_prefix[word[:3]].append(word)
+            if _SKELETON.fullmatch(word):
+                self._skeletons[word[0]].append(word)
 
     def _add(self, table: int, column: int, stems: Iterable[str], weight: float) -> None:
         for word in dict.fromkeys(stems):
@@ -141,6 +164,7 @@ class SchemaIndex:
         """Score every table, and each column that shares a word, for the weighted stems of a question."""
         tables = [0.0] * len(self.schema.tables)
         columns: dict[tuple[int, int], float] = defaultdict(float)
+        hits: dict[int, set[str]] = defaultdict(set)
         for word, share in words.items():
             best: dict[tuple[int, int], float] = {}
             for found, factor in self._readings(word):
@@ -149,6 +173,8 @@ class SchemaIndex:
                 rarity = 1 / (1 + len({posting.table for posting in postings}) ** 0.5 / 4)
                 for posting in postings:
                     place = (posting.table, posting.column)
+                    if posting.column < 0:
+                        hits[posting.table].add(found)
                     best[place] = max(best.get(place, 0.0), posting.weight * share * factor * rarity)
             by_table: dict[int, float] = defaultdict(float)
             for (table, column), weight in best.items():
@@ -158,15 +184,25 @@ class SchemaIndex:
                 by_table[table] = max(by_table[table], weight)
             for table, weight in by_table.items():
                 tables[table] += weight
-        for number, shown in enumerate(self.schema.tables):
+        for number, (parts, title) in enumerate(self._titles):
             if tables[number]:
-                name = [stem(part) for part in split_name(shown.name)]
-                named = sum(part in words for part in name)
+                hit = hits.get(number, set())
+                named = sum(not part.isdisjoint(hit) for part in parts) / len(parts) if parts else 0.0
+                told = len(title & hit) / len(title) if title else 0.0
                 # `order` is meant before `order_status_history_archive` when a question says "order".
-                tables[number] *= 0.75 + 0.5 * named / len(name)
+                tables[number] *= 0.75 + 0.5 * max(named, told)
         return tables, columns
 
     def _readings(self, word: str) -> list[tuple[str, float]]:
+        """List the words of the schema that a stem of a question may stand for, and how surely; read once each."""
+        known = self._read.get(word)
+        if known is None:
+            if len(self._read) >= _CACHED_WORDS:
+                self._read.clear()
+            known = self._read[word] = self._look_up(word)
+        return known
+
+    def _look_up(self, word: str) -> list[tuple[str, float]]:
         readings = [(word, 1.0)] if word in self._postings else []
         related = _RELATED_WORDS.get(word)
         if related is not None and stem(related) in self._postings:
@@ -174,6 +210,10 @@ class SchemaIndex:
         # `cust` for customer: the start of a word, written short in a name of the schema.
         short = (other for other in self._by_prefix.get(word[:3], ()) if other != word and word.startswith(other))
         readings += [(other, _RELATED) for other in short if len(word) >= 5]
+        # `pmt` for payment: letters of the word in their order, its first among them and no vowel behind it.
+        if len(word) >= 5 and word.isalpha():
+            bare = (other for other in self._skeletons.get(word[0], ()) if _is_within(other, word))
+            readings += [(other, _RELATED) for other in bare if not word.startswith(other)]
         return readings
 
     def path(self, start: int, goals: set[int]) -> list[int] | None:
@@ -217,7 +257,8 @@ def link_schema(
     schema: DatabaseSchema,
     values: tuple[MatchedValue, ...],
     *,
-    max_tokens: int = 1500,
+    max_tokens: int = MAX_TABLE_TOKENS,
+    examples: tuple[KnownPair, ...] = (),
 ) -> SchemaContext:
     """Choose the tables, columns and glossary terms that a question needs.
 
@@ -227,7 +268,19 @@ def link_schema(
         values: Values matched in the question, best first.
         max_tokens: Most tokens the tables may take, estimated at `CHARS_PER_TOKEN`. One table is linked even if it is
             larger.
+        examples: Similar questions; the tables of their SQL are likely to be needed too.
     """
+    context = _link(question, schema, values, max_tokens, [pair.sql for pair in examples])
+    return context.model_copy(update={"examples": examples}) if examples else context
+
+
+def _link(
+    question: Question,
+    schema: DatabaseSchema,
+    values: tuple[MatchedValue, ...],
+    max_tokens: int,
+    similar: Sequence[str],
+) -> SchemaContext:
     index = index_schema(schema)
     words = _weighted_words(question)
     glossary = _touched_terms(index, question)
@@ -243,6 +296,7 @@ def link_schema(
                 columns[number, names.index(match.column)] += _VALUE
     _add_named(index, tables, [entry.sql for entry in glossary], _GLOSSARY)
     _add_named(index, tables, [turn.sql for turn in question.history[-1:]], _GLOSSARY)
+    _add_named(index, tables, similar, _SIMILAR)
     chosen = _choose(index, tables, columns, max_tokens)
     kept = [_cut(index, number, chosen, columns) for number in sorted(chosen)]
     return _context(schema, tuple(kept), values, glossary)
@@ -394,6 +448,12 @@ def _neighbours(schema: DatabaseSchema, numbers: Mapping[str, int]) -> list[list
             found[number].add(other)
             found[other].add(number)
     return [sorted(others) for others in found]
+
+
+def _is_within(short: str, word: str) -> bool:
+    """Tell whether the letters of `short` are in `word`, in their order."""
+    letters = iter(word)
+    return all(letter in letters for letter in short)
 
 
 def _parts_of(table: Table) -> set[str]:

@@ -70,8 +70,9 @@ class Settings(Record):
     """Whether a question is asked again of the embedded model when a model's server stops answering; the answer then
     says so."""
     send_values: bool = True
-    """Whether models, wherever they run, may see values of the data: those that the question names, sample values, and
-    what the database quotes when it refuses a query. Names, types and comments of the schema are always sent."""
+    """Whether models, wherever they run, may see values of the data: those that the question names, sample values,
+    those in similar questions with their SQL, and what the database quotes when it refuses a query. Names, types and
+    comments of the schema are always sent."""
     masked_columns: str = ""
     """Columns whose values nobody may see, models, people and exports alike: `table.column` or patterns such as
     `*.email`, separated by commas; also as `masked = [...]` in the glossary file."""
@@ -83,6 +84,9 @@ class Settings(Record):
     """Seconds after which a call of the model is given up."""
     max_attempts: int = Field(default=3, ge=1, le=10)
     """Drafts per question: the first one and those that answer a rejection."""
+    max_candidates: int = Field(default=4, ge=0, le=16)
+    """Further drafts that may be drawn when the first is in doubt; the likeliest result of all is the answer, and how
+    many came to it says how sure it is. 0 takes the first draft as it is."""
     max_question_chars: int = Field(default=2000, ge=1)
     """Longest question in characters."""
     max_reply_tokens: int = Field(default=320, ge=16)
@@ -95,6 +99,12 @@ class Settings(Record):
     memory_url: str = Field(default_factory=lambda: f"sqlite:///{_data_folder() / 'memory.sqlite'}", repr=False)
     """Where feedback, approved question-SQL pairs and saved questions are kept: a SQLAlchemy URL or a bare path; a
     database of its own, on a server when several machines share it. The file is made when it is not there."""
+    recalls: bool = True
+    """Whether approved pairs are used: one for the very question that is asked answers it without a model, and similar
+    ones are shown to models that can make use of them. Evaluations never use them."""
+    embedding_model: str = ""
+    """Embedding model of the Ollama server, such as `nomic-embed-text`, that helps to find similar questions among the
+    approved ones and those the model came with; empty to compare words alone. It gets to see these questions."""
     threads: int = Field(default_factory=lambda: max(1, min(os.cpu_count() or 1, 8)))
     """Processor threads for the embedded model."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Cell = str | int | float | bool | None
 """One result value after normalising: dates are ISO text, decimals are floats, a BLOB is its size and a short hash."""
@@ -127,6 +127,8 @@ class Question(Record):
     """A hint that comes with the question."""
     history: tuple[Turn, ...] = ()
     """Earlier turns, oldest first."""
+    chosen_sql: str = ""
+    """The reading of it that the person chose: checked and run in place of a draft. Empty to let the model write."""
 
 
 class MatchedValue(Record):
@@ -144,6 +146,17 @@ class MatchedValue(Record):
     """Closeness of mention and value, 0 to 100."""
 
 
+class KnownPair(Record):
+    """A question with SQL that is known to answer it."""
+
+    question: str
+    """The question."""
+    sql: str
+    """SQL that answers it; it may have been written for an older schema."""
+    source: Literal["approved", "generated"]
+    """Approved by a person, or made and verified for this database when its model was trained."""
+
+
 class SchemaContext(Record):
     """What the model and the guard get to see of the schema for one question."""
 
@@ -159,6 +172,8 @@ class SchemaContext(Record):
     """Domain terms that the question touches."""
     omitted_tables: tuple[str, ...] = ()
     """Tables that exist but were left out."""
+    examples: tuple[KnownPair, ...] = ()
+    """Similar questions with their SQL, most similar first; only for models that are told so many."""
 
 
 class Message(Record):
@@ -179,6 +194,17 @@ class Prompt(Record):
     """The same, rendered up to where the model goes on writing (embedded)."""
 
 
+class Sampling(Record):
+    """How a reply is drawn at random instead of taking the likeliest token each time."""
+
+    seed: int
+    """The same seed gives the same reply where the backend can hold to it."""
+    temperature: float = Field(default=0.8, gt=0)
+    """Above 1 the unlikely becomes likelier; towards 0 it is as if nothing were drawn."""
+    min_p: float = Field(default=0.05, ge=0, le=1)
+    """Tokens less likely than this part of the likeliest one are not drawn."""
+
+
 class ModelInfo(Record):
     """What a model says of itself."""
 
@@ -194,6 +220,9 @@ class ModelInfo(Record):
     """Database it was fine-tuned for (GGUF key `queryforge.db_id`); empty for any."""
     trained_fingerprint: str = ""
     """Schema fingerprint it was fine-tuned for (GGUF key `queryforge.schema_fingerprint`); empty for any."""
+    examples: int | None = None
+    """Similar questions that it was trained to find in its prompt (GGUF key `queryforge.examples`); None when it does
+    not say."""
     size_bytes: int = 0
     """Size of the weights; 0 when unknown."""
     path: Path | None = None
@@ -239,6 +268,8 @@ class SqlDraft(Record):
     """Counted from 1."""
     completion: Completion
     """The call it came from."""
+    is_drawn: bool = False
+    """Whether it was drawn at random, because the first one was in doubt."""
 
 
 class GuardedQuery(Record):
@@ -295,6 +326,19 @@ class Rejection(Record):
     """What would be right."""
 
 
+class Reading(Record):
+    """One way to understand a question whose drafts disagree."""
+
+    text: str
+    """What its query does, in plain words."""
+    sql: str
+    """The draft, as the model wrote it."""
+    preview: QueryResult
+    """Its first rows; `is_truncated` where there are more."""
+    share: float
+    """Part of the drafts that came to this result, 0 to 1."""
+
+
 class ChartSpec(Record):
     """A chart that suits a result; the screen turns it into Vega-Lite."""
 
@@ -346,11 +390,20 @@ class Answer(Record):
     chart: ChartSpec | None = None
     """A chart that suits them."""
     confidence: float | None = None
-    """0 to 1: mean probability of the draft's tokens; None when the backend does not tell."""
-    alternatives: tuple[str, ...] = ()
-    """Readings to choose from when the status is `clarify`."""
+    """0 to 1: how likely it is to be right; None when the backend does not tell."""
+    is_calibrated: bool = False
+    """Whether `confidence` was held against what was measured of the model; if not, it only orders answers."""
+    raw_confidence: float | None = None
+    """0 to 1: what the model gives to the drafts with this result, less where the drafts go apart; `confidence` before
+    it was held against what was measured. `queryforge calibrate` reads it."""
+    agreement: float | None = None
+    """Part of the drafts that came to this result, 0 to 1; None when the first was not in doubt."""
+    alternatives: tuple[Reading, ...] = ()
+    """Readings to choose from when the status is `clarify`, the likeliest first; see `Assistant.choose`."""
     drafts: tuple[SqlDraft, ...] = ()
-    """Every draft, in order."""
+    """Every draft on the way to the answer, in order; the last one is what was run."""
+    candidates: tuple[SqlDraft, ...] = ()
+    """Further drafts, drawn at random because the first was in doubt, that were not chosen."""
     rejections: tuple[Rejection, ...] = ()
     """Every refusal, in order."""
     timings: tuple[StepTiming, ...] = ()

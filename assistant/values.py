@@ -18,6 +18,7 @@ from typing import NamedTuple, Protocol
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
+from assistant.letters import Bucket
 from assistant.types import DatabaseSchema, MatchedValue
 from assistant.words import (
     COMMON_WORDS,
@@ -99,7 +100,7 @@ class ValueIndex:
         for word in self._stem_of:
             if len(word) >= 4 and not _DIGIT.search(word):
                 buckets[word[0], len(word)].append(word)
-        self._buckets = dict(buckets)
+        self._buckets = {key: Bucket(words) for key, words in buckets.items()}
 
     @classmethod
     def build(cls, source: ValueSource, schema: DatabaseSchema) -> ValueIndex:
@@ -325,9 +326,12 @@ class ValueIndex:
             limit = 2 if len(word) >= 8 else 1
             near: list[tuple[int, str]] = []
             for size in range(len(word) - limit, len(word) + limit + 1):
-                bucket = self._buckets.get((word[0], size), ())
-                found = process.extract(word, bucket, scorer=OSA.distance, score_cutoff=limit, limit=4)
-                near += [(int(distance), other) for other, distance, _ in found if distance]
+                bucket = self._buckets.get((word[0], size))
+                if bucket is not None:
+                    found = process.extract(
+                        word, bucket.near(word, limit), scorer=OSA.distance, score_cutoff=limit, limit=4
+                    )
+                    near += [(int(distance), other) for other, distance, _ in found if distance]
             for distance, other in sorted(near)[:3]:
                 if all(self._stem_of[other] != seen for seen, _ in readings):
                     readings.append((self._stem_of[other], distance))

@@ -141,6 +141,8 @@ class _Worker:
             # The model that is judged answers, or none does.
             changes = {"database_url": url, "glossary_path": glossary_path, "falls_back": False}
             settings = self._settings.model_copy(update=changes)
+            # What a person approved on this machine says nothing about how good the answers are elsewhere.
+            settings = settings.model_copy(update={"recalls": False})
             self._assistant = Assistant(settings, backend=self._backend)
             self._db_id = db_id
         return self._assistant
@@ -185,16 +187,18 @@ def predict(assistant: Assistant, ask: Ask, history: tuple[Turn, ...]) -> tuple[
     latency_ms = (time.perf_counter() - started) * 1000
     is_answered = answer.status == "answered"
     last_sql = answer.drafts[-1].sql if answer.drafts else ""
+    written = (*answer.drafts, *answer.candidates)
     prediction = Prediction(
         id=ask.example.id,
         turn=ask.turn,
         sql=last_sql if is_answered else "",
         status=answer.status,
         latency_ms=round(latency_ms, 3),
-        attempts=len(answer.drafts),
-        prompt_tokens=sum(draft.completion.prompt_tokens for draft in answer.drafts),
-        completion_tokens=sum(draft.completion.completion_tokens for draft in answer.drafts),
+        attempts=sum(not draft.is_drawn for draft in answer.drafts),
+        prompt_tokens=sum(draft.completion.prompt_tokens for draft in written),
+        completion_tokens=sum(draft.completion.completion_tokens for draft in written),
         confidence=answer.confidence,
+        raw_confidence=answer.raw_confidence,
         text=answer.text,
         rejected_sql="" if is_answered or answer.status != "failed" else last_sql,
     )

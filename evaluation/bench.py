@@ -4,6 +4,7 @@
     queryforge bench guard      statements checked        beside merely parsing them
     queryforge bench compare    results compared          beside merely sorting both
     queryforge bench judge      1,000 predictions judged  beside one process that runs every query
+    queryforge bench link       tables and values found   beside comparing names and values one by one
 
 In: the demo database for `ask` and `guard`, nothing for the others. Out: a small table with ratios on stdout. Times are
 those of this machine; only ratios are worth comparing between machines. Judges no answer.
@@ -17,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
@@ -32,12 +32,13 @@ from assistant.errors import BackendError, DataError
 from assistant.guard import check
 from assistant.settings import BackendChoice, Settings
 from assistant.types import Cell, Completion, QueryResult, Rejection, ResultColumn, SchemaContext, SqlDraft
+from evaluation.bench_clock import cpu_ms, render_times, time_ms
 from evaluation.bench_judge import make_pairs
+from evaluation.bench_link import bench_link
 from evaluation.compare import same_result
 from evaluation.examples import Ask
 from evaluation.execution import Executor
 from evaluation.panel import Panel
-from evaluation.rates import percentile
 from evaluation.records import Prediction
 from evaluation.scoring import MAX_JUDGED_ROWS, JudgeConfig
 
@@ -94,6 +95,8 @@ def main(argv: Sequence[str]) -> int:
         table = bench_guard(Settings.load(flags), rounds=arguments.rounds)
     elif arguments.what == "compare":
         table = bench_compare(rounds=arguments.rounds)
+    elif arguments.what == "link":
+        table = bench_link(n_tables=arguments.tables, n_values=arguments.values)
     else:
         table = bench_judge(rounds=arguments.rounds)
     print(table)  # noqa: T201
@@ -108,6 +111,9 @@ def build_parser() -> argparse.ArgumentParser:
     guard = parts.add_parser("guard", help="checking statements, beside merely parsing them")
     compare = parts.add_parser("compare", help="comparing results, beside merely sorting both")
     judge = parts.add_parser("judge", help="predictions judged, beside one process that runs every query")
+    link = parts.add_parser("link", help="tables and values found, beside comparing names and values one by one")
+    link.add_argument("--tables", type=int, default=1000, metavar="N", help="tables of 20 columns (default 1000)")
+    link.add_argument("--values", type=int, default=1_000_000, metavar="N", help="distinct values (default 1000000)")
     for part, rounds in ((ask, 2), (guard, 50), (compare, 5), (judge, 3)):
         part.add_argument("--rounds", type=int, default=rounds, metavar="N", help=f"repetitions (default {rounds})")
     for part in (ask, guard):
@@ -133,9 +139,9 @@ def bench_ask(settings: Settings, *, rounds: int = 2, cold: int = 3) -> str:
     with Assistant(settings) as assistant:
         name = assistant.model_info().name
         assistant.ask(QUESTIONS[0])
-        warm = [_time_ms(partial(assistant.ask, question)) for _ in range(rounds) for question in QUESTIONS]
-    fresh = [_time_ms(partial(_ask_cold, settings, question)) for question in QUESTIONS[:cold]]
-    return _render(f"ask: {name}", [("warm assistant", warm), ("a process per question", fresh)])
+        warm = [time_ms(partial(assistant.ask, question)) for _ in range(rounds) for question in QUESTIONS]
+    fresh = [time_ms(partial(_ask_cold, settings, question)) for question in QUESTIONS[:cold]]
+    return render_times(f"ask: {name}", [("warm assistant", warm), ("a process per question", fresh)])
 
 
 def bench_guard(settings: Settings, *, rounds: int = 50) -> str:
@@ -155,12 +161,10 @@ def bench_guard(settings: Settings, *, rounds: int = 50) -> str:
             raise DataError(
                 f"The guard rejects '{draft.sql[:60]}...': {checked.message}", "Give --db the demo database."
             )
-    guarded = [
-        _cpu_ms(partial(check, draft, context, max_rows=MAX_SQL_ROWS)) for _ in range(rounds) for draft in drafts
-    ]
+    guarded = [cpu_ms(partial(check, draft, context, max_rows=MAX_SQL_ROWS)) for _ in range(rounds) for draft in drafts]
     parse = partial(sqlglot.parse_one, dialect=schema.dialect)
-    parsed = [_cpu_ms(partial(parse, sql)) for _ in range(rounds) for sql in STATEMENTS]
-    table = _render("guard: one statement", [("guard.check", guarded), ("sqlglot parse alone", parsed)])
+    parsed = [cpu_ms(partial(parse, sql)) for _ in range(rounds) for sql in STATEMENTS]
+    table = render_times("guard: one statement", [("guard.check", guarded), ("sqlglot parse alone", parsed)])
     return f"{table}\n{1000 / statistics.fmean(guarded):,.0f} statements checked per second"
 
 
@@ -169,10 +173,10 @@ def bench_compare(*, rounds: int = 5, shapes: Sequence[tuple[int, int]] = RESULT
     tables = []
     for rows, columns in shapes:
         gold, predicted = make_results(rows, columns)
-        verdicts = [_cpu_ms(partial(same_result, gold, predicted, is_ordered=False)) for _ in range(rounds)]
-        sorts = [_cpu_ms(partial(_sort_both, gold, predicted)) for _ in range(rounds)]
+        verdicts = [cpu_ms(partial(same_result, gold, predicted, is_ordered=False)) for _ in range(rounds)]
+        sorts = [cpu_ms(partial(_sort_both, gold, predicted)) for _ in range(rounds)]
         name = f"compare: {rows:,} rows, {columns} columns"
-        tables.append(_render(name, [("same_result", verdicts), ("sort both as text", sorts)]))
+        tables.append(render_times(name, [("same_result", verdicts), ("sort both as text", sorts)]))
     return "\n\n".join(tables)
 
 
@@ -189,13 +193,13 @@ def bench_judge(*, rounds: int = 3) -> str:
         executors = {db: Executor(url, timeout_s=60, max_rows=MAX_JUDGED_ROWS) for db, url in urls.items()}
         for number in range(rounds):
             configs = _judge_configs(urls, folder / f"first{number}.sqlite")
-            first.append(_time_ms(partial(_judge_pairs, configs, pairs)))
-            again.append(_time_ms(partial(_judge_pairs, configs, pairs)))
+            first.append(time_ms(partial(_judge_pairs, configs, pairs)))
+            again.append(time_ms(partial(_judge_pairs, configs, pairs)))
             configs = _judge_configs(urls, folder / f"later{number}.sqlite")
             with Panel(n_asks=len(pairs)) as panel:
                 panel.prepare(configs, [ask for ask, _ in pairs])
-            later.append(_time_ms(partial(_judge_pairs, configs, pairs)))
-            plain.append(_time_ms(partial(_run_pairs, executors, pairs)))
+            later.append(time_ms(partial(_judge_pairs, configs, pairs)))
+            plain.append(time_ms(partial(_run_pairs, executors, pairs)))
         for executor in executors.values():
             executor.close()
     measured = [
@@ -204,7 +208,7 @@ def bench_judge(*, rounds: int = 3) -> str:
         ("all results kept", again),
         ("one process, every query", plain),
     ]
-    return _render(f"judge: {len(pairs):,} predictions, {len(urls)} databases", measured)
+    return render_times(f"judge: {len(pairs):,} predictions, {len(urls)} databases", measured)
 
 
 def _judge_configs(urls: Mapping[str, str], cache_path: Path) -> dict[str, JudgeConfig]:
@@ -257,34 +261,6 @@ def _ask_cold(settings: Settings, question: str) -> None:
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise BackendError(f"A fresh process could not answer: {last}", "Run 'queryforge doctor'.")
-
-
-def _time_ms(work: Callable[[], object]) -> float:
-    """Time work that waits for others: by the clock on the wall."""
-    started = time.perf_counter()
-    work()
-    return (time.perf_counter() - started) * 1000
-
-
-def _cpu_ms(work: Callable[[], object]) -> float:
-    """Time work of this process alone: by its processor time, which other programs do not lengthen."""
-    started = time.process_time()
-    work()
-    return (time.process_time() - started) * 1000
-
-
-def _render(title: str, measured: Sequence[tuple[str, Sequence[float]]]) -> str:
-    """Render times as a table; the ratio is that of the medians, to the first line."""
-    first = statistics.median(measured[0][1])
-    width = max(len(title), *(len(name) for name, _ in measured))
-    lines = [f"{title:<{width}}  {'median ms':>11}  {'p95 ms':>11}  {'n':>5}  ratio"]
-    for name, times in measured:
-        if not times:
-            continue
-        middle = statistics.median(times)
-        p95 = percentile(times, 95) or 0.0
-        lines.append(f"{name:<{width}}  {middle:>11,.3f}  {p95:>11,.3f}  {len(times):>5}  {middle / first:.2f}")
-    return "\n".join(lines)
 
 
 def _describe(name: str) -> str:

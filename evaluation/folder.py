@@ -52,6 +52,10 @@ class Identity(Record):
     """Row limit."""
     max_attempts: int
     """Drafts per question."""
+    max_candidates: int = 0
+    """Further drafts when the first is in doubt."""
+    constrain_names: bool = False
+    """Whether only names that exist could be written."""
     max_reply_tokens: int
     """Tokens per draft."""
     query_timeout_s: float
@@ -160,6 +164,8 @@ def identify(examples: Path, settings: Settings, info: ModelInfo, schemas: Seque
         git_commit=read_commit(),
         max_rows=settings.max_rows,
         max_attempts=settings.max_attempts,
+        max_candidates=settings.max_candidates,
+        constrain_names=settings.constrain_names,
         max_reply_tokens=settings.max_reply_tokens,
         query_timeout_s=settings.query_timeout_s,
         backend_timeout_s=settings.backend_timeout_s,

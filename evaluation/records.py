@@ -33,13 +33,15 @@ class Prediction(Record):
     latency_ms: float
     """Wall time from question to answer."""
     attempts: int = 0
-    """Drafts written."""
+    """Drafts written one after another; those that were drawn beside them are not counted."""
     prompt_tokens: int = 0
     """Tokens read by the model, over all drafts."""
     completion_tokens: int = 0
     """Tokens written by the model, over all drafts."""
     confidence: float | None = Field(default=None, ge=0, le=1)
     """How sure the assistant was, 0 to 1; None where it does not say."""
+    raw_confidence: float | None = Field(default=None, ge=0, le=1)
+    """The same before the table of the model; `evaluation.fitting` makes the table of it."""
     text: str = ""
     """What the person was told."""
     rejected_sql: str = ""

@@ -21,10 +21,11 @@ from typing import Literal, get_args
 
 import gguf
 import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from assistant.backends.metadata import DB_ID_KEY, FINGERPRINT_KEY, PROMPT_LAYOUT_KEY
+from assistant.backends.metadata import DB_ID_KEY, EXAMPLES_KEY, FINGERPRINT_KEY, PROMPT_LAYOUT_KEY
+from assistant.bank import BankHead, bank_path
 from assistant.errors import QueryForgeError, TrainingError, UsageError
 from assistant.prompts import CHAT_TEMPLATE
 from assistant.types import Dialect, PromptLayout, Record
@@ -72,6 +73,11 @@ class GgufConfig(Record):
     """Fingerprint of that schema, empty for any; None for what `queryforge.json` says, else any."""
     dialect: Dialect | None = None
     """SQL flavour it writes; None for what `queryforge.json` says, else sqlite."""
+    examples: int | None = Field(default=None, ge=0)
+    """Similar questions that it was trained to find in its prompt; None for what `queryforge.json` says, else none."""
+    bank: Path | None = None
+    """Examples it was trained on (`train.jsonl` of `queryforge datagen`): pairs that it may be shown are chosen from
+    them and written beside the file; None for none. Needs the database that it was trained for."""
 
 
 class GgufReport(Record):
@@ -101,6 +107,12 @@ def convert(config: GgufConfig) -> GgufReport:
             is too full.
     """
     source = open_source(config.model_dir, base_dir=config.base_dir, base_weights=config.base_weights)
+    purpose = _describe(config, source)
+    if config.bank is not None and not purpose.db_id:
+        raise TrainingError(
+            f"A bank of examples ('{config.bank}') needs the database that the model was trained for.",
+            "Name it with --db.",
+        )
     is_k_quant = config.type in K_QUANTS
     planned = plan_tensors(source.tensors, source.facts, "f16" if is_k_quant else config.type)
     if is_k_quant:
@@ -120,7 +132,11 @@ def convert(config: GgufConfig) -> GgufReport:
             with _bar(f"{out.name}: {config.type}", len(planned), "tensor") as bar:
                 quantise(half, partial, config.type, bar.update)
         check_tokens(partial, source.tokenizer_dir / "tokenizer.json")
+        # A bank is of one model: that of the file which is replaced goes with it.
+        bank_path(out).unlink(missing_ok=True)
         os.replace(partial, out)
+        if config.bank is not None:
+            _write_bank(config.bank, out, purpose)
         with out.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -159,6 +175,19 @@ def _write(path: Path, config: GgufConfig, source: ModelSource, planned: list[Pl
         append_tensors(path, planned, bar.update)
 
 
+def _write_bank(triples: Path, gguf_path: Path, purpose: Purpose) -> None:
+    from training.datagen.slices import read_triples
+    from training.example_bank import write_examples
+
+    head = BankHead(db_id=purpose.db_id, dialect=purpose.dialect, schema_fingerprint=purpose.schema_fingerprint)
+    try:
+        write_examples(gguf_path, read_triples(triples), head)
+    except ValidationError as error:
+        raise TrainingError(
+            f"'{triples}' holds no examples of 'queryforge datagen'.", "Name its train.jsonl."
+        ) from error
+
+
 def _describe(config: GgufConfig, source: ModelSource) -> Purpose:
     """Settle what the file says of its purpose: what the caller says, else the folder, else what is likely."""
     path = source.tokenizer_dir / "tokenizer_config.json"
@@ -173,6 +202,7 @@ def _describe(config: GgufConfig, source: ModelSource) -> Purpose:
         "db_id": db_id,
         "schema_fingerprint": fingerprint,
         "dialect": config.dialect or said.get(DIALECT_KEY, "sqlite"),
+        "examples": said.get(EXAMPLES_KEY, 0) if config.examples is None else config.examples,
     }
     try:
         return Purpose.model_validate(values)
@@ -212,6 +242,8 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("base_weights", "name", "prompt_layout", "db_id", "schema_fingerprint", "dialect"):
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, default=fields[name].default, help=fields[name].description)
+    parser.add_argument("--examples", type=int, metavar="N", help=fields["examples"].description)
+    parser.add_argument("--bank", type=Path, metavar="TRAIN.jsonl", help=fields["bank"].description)
     values = vars(parser.parse_args(argv))
     try:
         if url := values.pop("db"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gguf
 
-from assistant.backends.metadata import DB_ID_KEY, FINGERPRINT_KEY, PROMPT_LAYOUT_KEY
+from assistant.backends.metadata import DB_ID_KEY, EXAMPLES_KEY, FINGERPRINT_KEY, PROMPT_LAYOUT_KEY
 from assistant.prompts import CHAT_TEMPLATE
 from assistant.types import Dialect, PromptLayout, Record
 from training.model_folder import ModelFacts
@@ -39,6 +39,8 @@ class Purpose(Record):
     """Fingerprint of that schema; empty for any."""
     dialect: Dialect
     """SQL flavour it writes."""
+    examples: int = 0
+    """Similar questions that it was trained to find in its prompt."""
 
 
 def add_keys(
@@ -60,6 +62,8 @@ def add_keys(
     writer.add_string(DB_ID_KEY, purpose.db_id)
     writer.add_string(FINGERPRINT_KEY, purpose.schema_fingerprint)
     writer.add_string(DIALECT_KEY, purpose.dialect)
+    if purpose.examples:
+        writer.add_uint32(EXAMPLES_KEY, purpose.examples)
 
 
 def _add_shape(writer: gguf.GGUFWriter, facts: ModelFacts) -> None:

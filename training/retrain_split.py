@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -96,6 +96,18 @@ def split_pool(
             "Make more of them with --count; a database of few and small tables gives few different questions.",
         )
     return SplitCounts(counts["train"], counts["dev"], counts["test"])
+
+
+def list_learned(pool: Path, changes: SchemaChanges, *, judge_examples: int) -> Iterator[Triple]:
+    """List the examples that are learned from, as `split_pool` divides them with the same arguments.
+
+    Raises:
+        DataError: The pool cannot be read.
+    """
+    sides = choose_sides(read_pool(pool), changes, judge_examples=judge_examples)
+    for line in read_pool(pool):
+        if _side_of(line, sides) == "train":
+            yield line.triple
 
 
 def choose_sides(lines: Iterable[PoolLine], changes: SchemaChanges, *, judge_examples: int) -> dict[str, Side]:

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from assistant.bank import BankHead
 from assistant.drivers.engines import parse_url
 from assistant.errors import UsageError
 from assistant.served import ServedAccuracy, ServedModels
@@ -30,6 +31,7 @@ from training.base import BaseReport
 from training.datagen.data_copy import DataCopy
 from training.datagen.generate import DEMO_QUESTIONS, DatagenConfig, generate, read_excluded
 from training.datagen.slices import read_triples
+from training.example_bank import write_examples
 from training.finetune_config import FinetuneReport
 from training.gguf import GgufConfig, convert
 from training.interruption import watch_interruption
@@ -38,7 +40,7 @@ from training.retrain_config import RetrainConfig
 from training.retrain_data import fill_pool
 from training.retrain_judging import judge_candidate, judge_served
 from training.retrain_plan import is_finetuning, plan_training, prepare_start
-from training.retrain_split import split_pool
+from training.retrain_split import list_learned, split_pool
 from training.retrain_work import Facts, Work, digest, digest_content
 from training.stale_terms import write_glossary
 from training.train import train
@@ -155,7 +157,7 @@ def train_model(work: Work) -> Facts:
 
 
 def export_model(work: Work) -> Facts:
-    """Write the file that will be served."""
+    """Write the file that will be served, and beside it the pairs that it may be shown as examples."""
     schema = work.situation.schema
     report = convert(
         GgufConfig(
@@ -169,7 +171,10 @@ def export_model(work: Work) -> Facts:
             dialect=schema.dialect,
         )
     )
-    return {"sha256": report.sha256, "size_bytes": str(report.size_bytes)}
+    learned = list_learned(work.data / "pool.jsonl", work.changes, judge_examples=work.config.judge_examples)
+    head = BankHead(db_id=schema.db_id, dialect=schema.dialect, schema_fingerprint=schema.fingerprint)
+    pairs = write_examples(work.gguf, learned, head)
+    return {"sha256": report.sha256, "size_bytes": str(report.size_bytes), "bank_pairs": str(pairs)}
 
 
 def pass_gate(work: Work) -> Facts:

@@ -2,8 +2,8 @@
 
 A backend turns a Prompt into a Completion and says what model it serves. It knows nothing of questions, schemas or SQL;
 the rules for a reply are handed to it.
-Greedy decoding, always: the same prompt gives the same text. Any failure is a `BackendError` with a remedy; those that
-several backends raise are worded here.
+Greedy decoding unless a reply is to be drawn at random: the same prompt gives the same text. Any failure is a
+`BackendError` with a remedy; those that several backends raise are worded here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Protocol
 
 from assistant.constraint.draft import SqlConstraint
 from assistant.errors import BackendError
-from assistant.types import Completion, ModelInfo, Prompt
+from assistant.types import Completion, ModelInfo, Prompt, Sampling
 
 MIN_REPLY_TOKENS = 32
 """Room a prompt must leave for the reply; less cannot hold a useful statement."""
@@ -41,6 +41,7 @@ class Backend(Protocol):
         max_tokens: int,
         on_text: Callable[[str], None] | None = None,
         constraint: SqlConstraint | None = None,
+        sampling: Sampling | None = None,
     ) -> Completion:
         """Write a reply.
 
@@ -51,6 +52,8 @@ class Backend(Protocol):
                 and is passed on: that is how a question is cancelled.
             constraint: What the reply may be. A backend that chooses the tokens itself holds to it, and may then take
                 back a part of what `on_text` has shown; the others leave it aside.
+            sampling: Draw the reply at random; the log-probability stays that of the model as it is. Servers take of it
+                what they know, and the scripted model gives its next reply.
 
         Raises:
             BackendError: Unreachable, timed out, broken off, cut, or the prompt does not fit the context.

@@ -1,9 +1,10 @@
 """The unquantised model: a folder of safetensors run by transformers inside this process.
 
-In: a Prompt's text. Out: a Completion, decoded greedily with a key-value cache. The text is tokenised as it stands,
-special tokens parsed; the folder's own chat template and its settings for generation (sampling, repetition penalty) are
-never used, so it sees and does what its GGUF does under llama.cpp. Every prompt is computed from its start: what was
-asked before leaves no trace in the numbers. One instance, one lock. Reads no files; `checkpoint` and `loading` do.
+In: a Prompt's text. Out: a Completion, decoded greedily or drawn, with a key-value cache. The text is tokenised as it
+stands, special tokens parsed; the folder's own chat template and its settings for generation (sampling, repetition
+penalty) are never used, so it sees and does what its GGUF does under llama.cpp. Every prompt is computed from its
+start: what was asked before leaves no trace in the numbers. One instance, one lock. Reads no files; `checkpoint` and
+`loading` do.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from assistant.backends.base import (
     took_too_long,
 )
 from assistant.backends.checkpoint import find_checkpoint
+from assistant.backends.drawing import Drawing
 from assistant.backends.loading import LoadedModel, first_line, import_libraries, load_model
 from assistant.constraint.draft import SqlConstraint
 from assistant.errors import BackendError
 from assistant.settings import SHIPPED_MODEL, Settings
-from assistant.types import Completion, ModelInfo, Prompt
+from assistant.types import Completion, ModelInfo, Prompt, Sampling
 
 _UNDECODED = "\ufffd"
 
@@ -54,6 +56,7 @@ class HuggingFaceBackend:
         max_tokens: int,
         on_text: Callable[[str], None] | None = None,
         constraint: SqlConstraint | None = None,
+        sampling: Sampling | None = None,
     ) -> Completion:
         """Write a reply; see `Backend.complete`.
 
@@ -73,7 +76,10 @@ class HuggingFaceBackend:
             room = loaded.info.context_tokens - len(tokens)
             if room < min(max_tokens, MIN_REPLY_TOKENS):
                 raise prompt_is_too_long(len(tokens), loaded.info)
-            text, written, log_probability = self._write(loaded, tokens, min(max_tokens, room), deadline, on_text)
+            drawing = None if sampling is None else Drawing(sampling)
+            text, written, log_probability = self._write(
+                loaded, tokens, min(max_tokens, room), deadline, on_text, drawing
+            )
         return Completion(
             text=text,
             model=loaded.info.name,
@@ -120,8 +126,9 @@ class HuggingFaceBackend:
         max_tokens: int,
         deadline: float,
         on_text: Callable[[str], None] | None,
+        drawing: Drawing | None,
     ) -> tuple[str, int, float]:
-        """Choose the likeliest token until the end; return text, number of tokens and their log-probability."""
+        """Choose one token after the other until the end; return text, number of tokens and their log-probability."""
         written: list[int] = []
         shown = ""
         log_probability = 0.0
@@ -129,7 +136,7 @@ class HuggingFaceBackend:
         for count in range(1, max_tokens + 1):
             if time.perf_counter() > deadline:
                 raise took_too_long(self._timeout_s)
-            token, token_log_probability, cache = _choose(loaded, following, cache)
+            token, token_log_probability, cache = _choose(loaded, following, cache, drawing)
             log_probability += token_log_probability
             if token in loaded.end_ids:
                 return _spell(loaded.tokenizer, written), count, log_probability
@@ -155,8 +162,8 @@ def _spell(tokenizer: Any, tokens: Sequence[int]) -> str:
     return text
 
 
-def _choose(loaded: LoadedModel, tokens: Sequence[int], cache: Any) -> tuple[int, float, Any]:
-    """Read tokens behind those in the cache; return the likeliest next one, its log-probability and the cache."""
+def _choose(loaded: LoadedModel, tokens: Sequence[int], cache: Any, drawing: Drawing | None) -> tuple[int, float, Any]:
+    """Read tokens behind those in the cache; return the next one, its log-probability and the cache."""
     import torch
 
     with torch.inference_mode():
@@ -164,7 +171,7 @@ def _choose(loaded: LoadedModel, tokens: Sequence[int], cache: Any) -> tuple[int
             ids = torch.tensor([tokens], device=loaded.model.device)  # (1, T)
             output = loaded.model(input_ids=ids, past_key_values=cache, **loaded.options)
             logits = output.logits[0, -1].float()  # (V)
-            token = int(logits.argmax())
+            token = int(logits.argmax() if drawing is None else drawing.score(logits.cpu().numpy()).argmax())
             log_probability = -float((logits - logits[token]).exp().sum().log())
         except RuntimeError as error:  # out of memory, mostly
             raise BackendError(

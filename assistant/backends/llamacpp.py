@@ -1,7 +1,8 @@
 """The embedded model: a GGUF file run by llama.cpp inside this process.
 
-In: a Prompt's text. Out: a Completion, decoded greedily, under the constraint if one is given. The text is tokenised as
-it stands, special tokens parsed; the file's own chat template is never used, so training and use see the same bytes.
+In: a Prompt's text. Out: a Completion, decoded greedily or drawn, under the constraint if one is given. The text is
+tokenised as it stands, special tokens parsed; the file's own chat template is never used, so training and use see the
+same bytes.
 One instance, one lock: llama.cpp aborts the process when two threads decode on one context. What a prompt shares with
 the one before (schema first, question last) is not computed again.
 """
@@ -29,7 +30,7 @@ from assistant.backends.writing import END, GaveUp, Writing
 from assistant.constraint.draft import SqlConstraint
 from assistant.errors import BackendError
 from assistant.settings import SHIPPED_MODEL, Settings
-from assistant.types import Completion, ModelInfo, Prompt
+from assistant.types import Completion, ModelInfo, Prompt, Sampling
 
 GGUF_MAGIC = b"GGUF"
 PROMPT_BATCH = 256
@@ -74,6 +75,7 @@ class LlamaCppBackend:
         max_tokens: int,
         on_text: Callable[[str], None] | None = None,
         constraint: SqlConstraint | None = None,
+        sampling: Sampling | None = None,
     ) -> Completion:
         """Write a reply; see `Backend.complete`.
 
@@ -89,11 +91,11 @@ class LlamaCppBackend:
             if room < min(max_tokens, MIN_REPLY_TOKENS):
                 raise prompt_is_too_long(len(tokens), info)
             limits = _Limits(min(max_tokens, room), deadline, on_text)
-            writing = Writing(constraint)
+            writing = Writing(constraint, sampling)
             try:
                 self._write(llama, tokens, writing, limits)
             except GaveUp as gave_up:
-                writing = Writing(None, rejected=writing.rejected, unconstrained_reason=str(gave_up))
+                writing = Writing(None, sampling, rejected=writing.rejected, unconstrained_reason=str(gave_up))
                 self._write(llama, tokens, writing, limits)
         return Completion(
             text=writing.text(errors="replace"),

@@ -16,6 +16,7 @@ from assistant.types import ModelInfo, PromptLayout
 PROMPT_LAYOUT_KEY = "queryforge.prompt_layout"
 DB_ID_KEY = "queryforge.db_id"
 FINGERPRINT_KEY = "queryforge.schema_fingerprint"
+EXAMPLES_KEY = "queryforge.examples"
 ARCHITECTURE_KEY = "general.architecture"
 
 MAX_CONTEXT_TOKENS = 4096
@@ -55,6 +56,7 @@ def read_metadata(
                 context_tokens=context_tokens,
                 trained_db_id=str(metadata.get(DB_ID_KEY, "")),
                 trained_fingerprint=str(metadata.get(FINGERPRINT_KEY, "")),
+                examples=_read_count(metadata.get(EXAMPLES_KEY)),
                 size_bytes=size_bytes,
                 path=path,
             )
@@ -62,6 +64,10 @@ def read_metadata(
         f"Model '{name}' wants the prompt layout '{layout}', which this version does not know.",
         "Update QueryForge, or use a model that was exported by this version.",
     )
+
+
+def _read_count(value: object) -> int | None:
+    return int(str(value)) if str(value).isdecimal() else None
 
 
 def trained_context(metadata: Mapping[str, object]) -> int:

@@ -25,7 +25,7 @@ from assistant.backends.remote import check_length, estimate_tokens, is_local
 from assistant.constraint.draft import SqlConstraint
 from assistant.errors import BackendError, BackendGone, UsageError
 from assistant.settings import Settings
-from assistant.types import Completion, ModelInfo, Prompt
+from assistant.types import Completion, ModelInfo, Prompt, Sampling
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessageChunk
@@ -110,6 +110,7 @@ class OllamaBackend:
         max_tokens: int,
         on_text: Callable[[str], None] | None = None,
         constraint: SqlConstraint | None = None,
+        sampling: Sampling | None = None,
     ) -> Completion:
         """Write a reply; see `Backend.complete`."""
         started = time.perf_counter()
@@ -117,13 +118,15 @@ class OllamaBackend:
         check_length(prompt, info, max_tokens)  # older servers cut a long prompt without a word
         messages: list[tuple[str, str]] = [(message.role, message.content) for message in prompt.messages]
         options: dict[str, object] = {
-            "temperature": 0.0,
-            "seed": 0,
+            "temperature": sampling.temperature if sampling else 0.0,
+            "seed": sampling.seed if sampling else 0,
             "num_ctx": info.context_tokens,
             "num_predict": max_tokens,
             "repeat_penalty": 1.0,  # SQL must repeat names; Ollama before 0.32.10 had 1.1 as its default
             "stop": [END_OF_REPLY],
         }
+        if sampling:
+            options["min_p"] = sampling.min_p
         text = ""
         end: dict[str, Any] = {}
         log_probabilities: list[float] = []

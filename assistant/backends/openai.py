@@ -20,13 +20,13 @@ from assistant.backends.remote import StreamedReply, check_length, estimate_toke
 from assistant.constraint.draft import SqlConstraint
 from assistant.errors import BackendError, BackendGone, UsageError
 from assistant.settings import Settings
-from assistant.types import Completion, ModelInfo, Prompt
+from assistant.types import Completion, ModelInfo, Prompt, Sampling
 
 if TYPE_CHECKING:
     import httpx
 
 CONNECT_TIMEOUT_S = 5.0
-_OPTIONAL = ("logprobs", "stream_options", "seed", "temperature", "stop")
+_OPTIONAL = ("logprobs", "stream_options", "seed", "temperature", "stop", "min_p")
 _CONTEXT_KEYS = ("max_model_len", "n_ctx", "loaded_context_length", "max_context_length", "context_length")
 """What vLLM, llama-server, LM Studio and others call the longest context, the one in use first."""
 _MAX_RETRIES = 4
@@ -84,6 +84,7 @@ class OpenAIBackend:
         max_tokens: int,
         on_text: Callable[[str], None] | None = None,
         constraint: SqlConstraint | None = None,
+        sampling: Sampling | None = None,
     ) -> Completion:
         """Write a reply; see `Backend.complete`."""
         started = time.perf_counter()
@@ -91,7 +92,8 @@ class OpenAIBackend:
         check_length(prompt, info, max_tokens)
         reply = StreamedReply(self._server)
         # Closing the stream, also when on_text raises, closes the connection, and with it the server stops writing.
-        with closing(self._lines(self._body(prompt, info, max_tokens), started + self._timeout_s)) as lines:
+        body = self._body(prompt, info, max_tokens, sampling)
+        with closing(self._lines(body, started + self._timeout_s)) as lines:
             for line in lines:
                 if reply.feed(line) and on_text is not None:
                     on_text(reply.text)
@@ -155,18 +157,21 @@ class OpenAIBackend:
             context_tokens=_find_context(models[name]) or self._settings.remote_context_tokens,
         )
 
-    def _body(self, prompt: Prompt, info: ModelInfo, max_tokens: int) -> dict[str, object]:
-        return {
+    def _body(self, prompt: Prompt, info: ModelInfo, max_tokens: int, sampling: Sampling | None) -> dict[str, object]:
+        body: dict[str, object] = {
             "model": info.name,
             "messages": [{"role": message.role, "content": message.content} for message in prompt.messages],
             "max_tokens": max_tokens,
-            "temperature": 0,
-            "seed": 0,
+            "temperature": sampling.temperature if sampling else 0,
+            "seed": sampling.seed if sampling else 0,
             "stop": [END_OF_REPLY],
             "logprobs": True,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if sampling:
+            body["min_p"] = sampling.min_p  # not OpenAI's own, but llama-server and vLLM have it
+        return body
 
     def _lines(self, body: dict[str, object], deadline: float) -> Generator[str, None, None]:
         """Send the request and give the lines of the reply as they come."""

@@ -21,7 +21,7 @@ from assistant.backends.remote import StreamedReply, check_length, estimate_toke
 from assistant.constraint.draft import SqlConstraint
 from assistant.errors import BackendError, BackendGone, UsageError
 from assistant.settings import Settings
-from assistant.types import Completion, ModelInfo, Prompt
+from assistant.types import Completion, ModelInfo, Prompt, Sampling
 
 CONNECT_TIMEOUT_S = 5.0
 _CREDENTIALS = "Set AWS_PROFILE, or run 'aws configure' or 'aws sso login'."
@@ -69,6 +69,7 @@ class SageMakerBackend:
         max_tokens: int,
         on_text: Callable[[str], None] | None = None,
         constraint: SqlConstraint | None = None,
+        sampling: Sampling | None = None,
     ) -> Completion:
         """Write a reply; see `Backend.complete`."""
         started = time.perf_counter()
@@ -77,8 +78,8 @@ class SageMakerBackend:
         body = {
             "messages": [{"role": message.role, "content": message.content} for message in prompt.messages],
             "max_tokens": max_tokens,
-            "temperature": 0,
-            "seed": 0,
+            "temperature": sampling.temperature if sampling else 0,
+            "seed": sampling.seed if sampling else 0,
             "stop": [END_OF_REPLY],
             "logprobs": True,
             "stream": True,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from assistant.constraint.draft import SqlConstraint
 from assistant.errors import BackendError, UsageError
-from assistant.types import Completion, ModelInfo, Prompt, PromptLayout
+from assistant.types import Completion, ModelInfo, Prompt, PromptLayout, Sampling
 
 _TOKEN = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
 
@@ -96,6 +96,7 @@ class ScriptedBackend:
         max_tokens: int,
         on_text: Callable[[str], None] | None = None,
         constraint: SqlConstraint | None = None,
+        sampling: Sampling | None = None,
     ) -> Completion:
         """Give the next reply; see `Backend.complete`."""
         started = time.perf_counter()

@@ -1,7 +1,7 @@
 """The tokens of one reply: which one comes next, and how the way back is found when none fits.
 
-In: the logits behind the last token, and how a token is spelled. Out: the likeliest token, or the likeliest that a
-constraint lets stand. Tokens are tried in the order of their likelihood: the first one fits nearly always, so a
+In: the logits behind the last token, and how a token is spelled. Out: the likeliest token or a drawn one, or the first
+that a constraint lets stand. Tokens are tried in the order of their likelihood: the first one fits nearly always, so a
 constraint costs one trial a token. Knows nothing of the library that computes the logits, nor of SQL.
 """
 
@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from assistant.backends.base import END_OF_REPLY
+from assistant.backends.drawing import Drawing
 from assistant.constraint.draft import Draft, SqlConstraint, StepBack
+from assistant.types import Sampling
 
 END = -1
 """Choice: the reply is complete."""
@@ -40,15 +42,23 @@ class GaveUp(Exception):
 class Writing:
     """One reply, growing and, under a constraint, sometimes shrinking."""
 
-    def __init__(self, constraint: SqlConstraint | None, *, rejected: int = 0, unconstrained_reason: str = "") -> None:
+    def __init__(
+        self,
+        constraint: SqlConstraint | None,
+        sampling: Sampling | None = None,
+        *,
+        rejected: int = 0,
+        unconstrained_reason: str = "",
+    ) -> None:
         self.tokens: list[int] = []
         self.rejected = rejected
         """How often the likeliest token could not stand."""
         self.unconstrained_reason = unconstrained_reason
+        self._drawing = None if sampling is None else Drawing(sampling)
         self._written = bytearray()
         self._lengths = [0]  # bytes before each token
         self._log_probabilities: list[float] = []
-        self._surprises: list[float] = []  # what each token cost against the likeliest
+        self._surprises: list[float] = []  # what each token cost against the one that was wanted
         self._drafts: list[Draft] = [] if constraint is None else [constraint.start()]
         self._banned: dict[int, set[int]] = {}  # position -> tokens that lead nowhere
         self._steps_back = 0
@@ -89,13 +99,14 @@ class Writing:
         Raises:
             GaveUp: Nothing fits.
         """
-        likeliest = int(logits.argmax())
+        scores = logits if self._drawing is None else self._drawing.score(logits)
+        wanted = int(scores.argmax())
         if not self._drafts:
-            return self._add(likeliest, logits, spell(likeliest), None)
+            return self._add(wanted, logits, spell(wanted), None)
         place = len(self.tokens)
         banned = self._banned.get(place, set())
         draft = self._drafts[-1]
-        for token in _by_likelihood(logits, likeliest):
+        for token in _by_score(scores, wanted):
             piece = spell(token)
             if token in banned or piece == b"":
                 continue
@@ -103,13 +114,13 @@ class Writing:
             longer = _try(draft, None if is_end else piece)
             if longer is None:
                 continue
-            self.rejected += token != likeliest or isinstance(longer, StepBack)
+            self.rejected += token != wanted or isinstance(longer, StepBack)
             if isinstance(longer, StepBack):
                 self._step_back(longer)
                 return None
-            if token != likeliest and longer.name_start == draft.name_start and self._is_lost(draft, logits, token):
+            if token != wanted and longer.name_start == draft.name_start and self._is_lost(draft, logits, token):
                 return None
-            self._surprises.append(float(logits[likeliest] - logits[token]))
+            self._surprises.append(max(0.0, float(logits[wanted] - logits[token])))
             if sum(self._surprises) > MAX_SURPRISE:
                 raise GaveUp("The model means something that is not in these tables.")
             return self._add(token, logits, None if is_end else piece, longer)
@@ -179,14 +190,14 @@ def _try(draft: Draft, piece: bytes | None) -> Draft | StepBack | None:
         raise GaveUp(f"The rules broke ({type(error).__name__}: {error}).") from error
 
 
-def _by_likelihood(logits: np.ndarray[Any, Any], likeliest: int) -> Iterator[int]:
-    yield likeliest
-    few = min(FEW, len(logits) - 1)
-    first = np.argpartition(logits, -few)[-few:]
-    ordered = [int(token) for token in first[np.argsort(-logits[first], kind="stable")]]
-    yield from (token for token in ordered if token != likeliest)
-    tried = {likeliest, *ordered}
-    for token in np.argsort(-logits, kind="stable")[: MAX_TRIED + few]:
+def _by_score(scores: np.ndarray[Any, Any], wanted: int) -> Iterator[int]:
+    yield wanted
+    few = min(FEW, len(scores) - 1)
+    first = np.argpartition(scores, -few)[-few:]
+    ordered = [int(token) for token in first[np.argsort(-scores[first], kind="stable")]]
+    yield from (token for token in ordered if token != wanted)
+    tried = {wanted, *ordered}
+    for token in np.argsort(-scores, kind="stable")[: MAX_TRIED + few]:
         if int(token) not in tried:
             yield int(token)
 

@@ -288,3 +288,44 @@ def test_what_is_sent_and_what_happened_are_told_on_stderr_alone(
         told = capsys.readouterr()
     assert "answered instead." in told.err
     assert "answered instead." not in told.out
+
+
+DISAGREEING = (
+    "SELECT full_name FROM customer WHERE customer_key < 0",
+    COUNT,
+    "SELECT COUNT(*) AS n FROM customer WHERE customer_key > 100",
+    "SELECT COUNT(*) AS n FROM customer WHERE customer_key > 200",
+    "SELECT COUNT(*) AS n FROM customer WHERE customer_key > 300",
+)
+"""A draft that finds nothing, and four others of which no two find the same."""
+
+
+def test_readings_are_printed_with_their_numbers_and_first_rows(script: Script) -> None:
+    script(*DISAGREEING)
+    done = run("ask", "How many customers?")
+    assert done.returncode == 1
+    first, *rest = done.stdout.splitlines()
+    assert "more than one way" in first
+    assert [line[:2] for line in rest if line[:2] in ("1.", "2.", "3.", "4.")] == ["1.", "2.", "3."]
+    assert "800" in done.stdout
+
+
+def test_a_reading_is_chosen_at_the_prompt_by_its_number_and_remembered(script: Script) -> None:
+    script(*DISAGREEING, "DROP TABLE customer")
+    terminal = Terminal()
+    terminal.wait_for("? ")
+    terminal.type("\\1\n")
+    terminal.wait_for("nothing to choose from")
+    terminal.type("How many customers?\n")
+    terminal.wait_for("3. ")
+    terminal.wait_for("? ")
+    terminal.type("\\7\n")
+    terminal.wait_for("no reading 7")
+    terminal.type("\\1\n")
+    terminal.wait_for("(1 row)")
+    terminal.type("\\sql\n")
+    terminal.wait_for("FROM customer")
+    terminal.type("How many customers?\n")
+    terminal.wait_for("(1 row)")
+    terminal.type("\\q\n")
+    assert terminal.exit_code() == 0

@@ -204,6 +204,9 @@ def test_no_screen_lets_data_in_as_html() -> None:
         ({}, "openai", "do not leave it"),
         ({"model": "gpt-oss:120b-cloud"}, "ollama", "Ollama's cloud"),
         ({"ollama_host": "gpu.example", "send_values": "false"}, "ollama", "Values of the data are not sent"),
+        ({"ollama_host": "gpu.example", "embedding_model": "nomic-embed-text"}, "llamacpp", "gpu.example, to compare"),
+        ({"embedding_model": "nomic-embed-text"}, "llamacpp", "do not leave it"),
+        ({"ollama_host": "gpu.example"}, "ollama", "known questions like it"),
         ({"ollama_host": "gpu.example"}, "ollama", "Values of the data that a question names, and samples, are sent"),
     ],
 )

@@ -199,7 +199,7 @@ def test_the_values_are_indexed_once(harbour: Path, monkeypatch: pytest.MonkeyPa
 
 def test_several_sessions_ask_at_once_and_each_gets_its_own_answer(harbour: Path, tmp_path: Path) -> None:
     model = write_tiny_gguf(tmp_path / "tiny.gguf", PIECES)
-    settings = Settings(database_url=str(harbour), backend="llamacpp", model_path=model)
+    settings = Settings(database_url=str(harbour), backend="llamacpp", model_path=model, max_candidates=0)
 
     def last_item(question: str) -> Answer:
         *_, answer = assistant.stream(question)

@@ -22,7 +22,7 @@ from assistant.backends.sagemaker import SageMakerBackend
 from assistant.backends.scripted import ScriptedBackend
 from assistant.errors import BackendError, UsageError
 from assistant.settings import Settings
-from assistant.types import Message, Prompt
+from assistant.types import Message, Prompt, Sampling
 from tests.chat_double import OpenAIDouble, SageMakerDouble
 from tests.ollama_double import OllamaDouble
 from tests.tiny_folder import write_tiny_folder
@@ -129,6 +129,15 @@ def test_the_same_prompt_gives_the_same_reply(backend: Backend) -> None:
     first = backend.complete(prompt_of(), max_tokens=50)
     backend.complete(prompt_of("Something else"), max_tokens=50)
     assert backend.complete(prompt_of(), max_tokens=50).text == first.text
+
+
+def test_a_reply_may_be_drawn_and_greedy_ones_stay_what_they_are(backend: Backend) -> None:
+    before = backend.complete(prompt_of(), max_tokens=50)
+    drawn = backend.complete(prompt_of(), max_tokens=50, sampling=Sampling(seed=3, temperature=0.7))
+    # These models are all but certain of their reply, so it is what is drawn too.
+    assert drawn.text == REPLY
+    assert drawn.log_probability == pytest.approx(before.log_probability, abs=1e-3)
+    assert backend.complete(prompt_of(), max_tokens=50).text == before.text
 
 
 def test_on_text_gets_the_growing_text(backend: Backend) -> None:

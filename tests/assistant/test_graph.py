@@ -196,12 +196,12 @@ def test_the_layout_is_the_one_the_model_was_trained_with(harbour: Database) -> 
     assert backend.prompts[0].messages[0].content == "sqlite harbour"
 
 
-def test_confidence_is_the_mean_probability_of_a_token(harbour: Database) -> None:
+def test_confidence_is_the_probability_of_the_draft(harbour: Database) -> None:
     import math
 
-    backend = ScriptedBackend([GOOD], token_log_probability=math.log(0.9))
+    backend = ScriptedBackend([GOOD], token_log_probability=math.log(0.97))
     with Assistant(Settings(), backend=backend, database=harbour) as assistant:
-        assert assistant.ask("How many boats?").confidence == pytest.approx(0.9)
+        assert assistant.ask("How many boats?").confidence == pytest.approx(0.97**7)
 
 
 def test_confidence_is_none_when_the_backend_does_not_tell(ask: Ask) -> None:
@@ -226,6 +226,9 @@ def test_the_drawn_graph_is_the_one_that_is_described() -> None:
     assert edges == {
         ("__start__", "link_schema"),
         ("link_schema", "check_scope"),
+        ("link_schema", "recall_pair"),
+        ("recall_pair", "check_scope"),
+        ("recall_pair", "write_answer"),
         ("check_scope", "generate_sql"),
         ("check_scope", "write_answer"),
         ("generate_sql", "guard_sql"),
@@ -234,7 +237,9 @@ def test_the_drawn_graph_is_the_one_that_is_described() -> None:
         ("guard_sql", "generate_sql"),
         ("guard_sql", "write_answer"),
         ("execute_sql", "generate_sql"),
+        ("execute_sql", "compare_drafts"),
         ("execute_sql", "write_answer"),
+        ("compare_drafts", "write_answer"),
         ("write_answer", "__end__"),
     }
 

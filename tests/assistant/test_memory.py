@@ -158,6 +158,29 @@ def test_pairs_are_listed_by_database_and_state(memory: Memory) -> None:
 
 
 @pytest.mark.parametrize("address", EVERY, indirect=True)
+def test_the_stamp_changes_with_the_pairs_of_its_database_and_with_nothing_else(memory: Memory) -> None:
+    stamps = [memory.stamp("shop")]
+
+    def has_changed() -> bool:
+        stamps.append(memory.stamp("shop"))
+        assert memory.stamp("shop") == stamps[-1]
+        return stamps[-1] != stamps[-2]
+
+    pair = propose(memory)
+    assert has_changed()
+    memory.approve(pair.pair_id, schema_fingerprint="f1")
+    assert has_changed()
+    approve(memory, sql="SELECT 2")
+    assert has_changed()
+    memory.reject(pair.pair_id)
+    assert has_changed()
+    approve(memory, db_id="crm")
+    thumb(memory)
+    assert not has_changed()
+    assert len(set(stamps)) == 5
+
+
+@pytest.mark.parametrize("address", EVERY, indirect=True)
 def test_a_pair_proposed_twice_is_one_and_stays_as_it_was_reviewed(memory: Memory) -> None:
     pair = propose(memory, author="ana")
     rejected = memory.reject(pair.pair_id, note="counts returns")

@@ -20,12 +20,13 @@ from assistant import served as served_module
 from assistant.agent import Assistant
 from assistant.backends.choose import choose_backend, choose_weights
 from assistant.backends.llamacpp import LlamaCppBackend
+from assistant.bank import BankHead, bank_path, read_bank, write_bank
 from assistant.database import connect
 from assistant.errors import TrainingError, UsageError
 from assistant.files import lock_folder
 from assistant.served import COPY, KEPT, LIST, ServedAccuracy, ServedModel, ServedModels, TrainedModel
 from assistant.settings import SHIPPED_MODEL, Settings
-from assistant.types import Answer, Column, DatabaseSchema, Table
+from assistant.types import Answer, Column, DatabaseSchema, KnownPair, Table
 from tests.kills import kill_at_every_step
 from tests.tiny_gguf import write_tiny_gguf
 
@@ -504,3 +505,59 @@ def test_another_database_of_the_same_name_but_another_kind_keeps_its_own_model(
     database = connect(settings.database_url)
     assert models.current(database.db_id, database.dialect).model is None
     database.close()
+
+
+def write_bank_beside(gguf: Path, question: str) -> None:
+    head = BankHead(db_id="harbour", dialect="sqlite", schema_fingerprint="f")
+    write_bank(bank_path(gguf), head, [KnownPair(question=question, sql="SELECT 1", source="generated")])
+
+
+def served_questions(models: ServedModels) -> list[str]:
+    serving = models.current("harbour", "sqlite")
+    assert serving.path is not None
+    return [pair.question for pair in read_bank(bank_path(serving.path), "harbour", "sqlite")]
+
+
+def test_the_bank_of_a_model_goes_where_it_goes_and_comes_back_with_it(models: ServedModels, tmp_path: Path) -> None:
+    first, second, third = (write_model(tmp_path / f"{name}.gguf", name) for name in "abc")
+    write_bank_beside(first, "of a")
+    write_bank_beside(second, "of b")
+    install(models, first)
+    install(models, second)
+    assert served_questions(models) == ["of b"]
+    install(models, third)
+    assert served_questions(models) == []
+    models.rollback("harbour", "sqlite")
+    assert served_questions(models) == ["of b"]
+    models.rollback("harbour", "sqlite")
+    assert served_questions(models) == ["of a"]
+
+
+def test_a_bank_is_removed_with_its_model(models: ServedModels, tmp_path: Path) -> None:
+    paths = [write_model(tmp_path / f"{number}.gguf", str(number)) for number in range(KEPT + 2)]
+    for path in paths:
+        write_bank_beside(path, path.name)
+        install(models, path)
+    folder = tmp_path / "models" / "sqlite-harbour"
+    banks = {path.name.removesuffix(".examples.xz") for path in folder.glob("*.examples.xz")}
+    assert len(banks) == KEPT
+    assert banks == {path.stem for path in folder.glob("*.gguf")}
+
+
+def test_a_swap_that_is_killed_at_any_step_leaves_a_model_with_its_own_bank(
+    models: ServedModels, tmp_path: Path
+) -> None:
+    old, new = (write_model(tmp_path / f"{letter}.gguf", letter) for letter in "on")
+    for gguf in (old, new):
+        write_bank_beside(gguf, gguf.stem)
+    install(models, old)
+    seen: list[str] = []
+
+    def check(_step: int) -> None:
+        seen.append(served_content(models)[:1].decode())
+        assert served_questions(models) == [seen[-1]]
+        if seen[-1] == "n" and seen.count("n") == 1:
+            models.rollback("harbour", "sqlite")
+
+    assert kill_at_every_step(lambda: install(models, new), is_change_in(tmp_path / "models"), check) >= 10
+    assert set(seen) == {"o", "n"}

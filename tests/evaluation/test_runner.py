@@ -35,7 +35,13 @@ def gold_replies(examples: Sequence[Example]) -> list[str | BackendError]:
 
 
 def config_for(path: Path, out: Path, *, examples: Path = DATA, **changes: object) -> EvalConfig:
-    settings = Settings(database_url=str(path), backend="scripted", query_timeout_s=5, cache_path=out.parent / "cache")
+    settings = Settings(
+        database_url=str(path),
+        backend="scripted",
+        max_candidates=0,  # one reply for each question, an empty result or not
+        query_timeout_s=5,
+        cache_path=out.parent / "cache",
+    )
     config = EvalConfig(examples=examples, out=out, settings=settings, variants=0, command="queryforge eval")
     return config.model_copy(update=changes)
 

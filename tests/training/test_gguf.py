@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assistant.backends.metadata import DB_ID_KEY, FINGERPRINT_KEY, PROMPT_LAYOUT_KEY
+from assistant.backends.metadata import DB_ID_KEY, EXAMPLES_KEY, FINGERPRINT_KEY, PROMPT_LAYOUT_KEY
+from assistant.bank import bank_path, read_bank
 from assistant.errors import TrainingError
 from assistant.prompts import CHAT_TEMPLATE, render_text
 from assistant.types import Message
-from tests.training.toy import require, toy_lines
+from tests.training.toy import make_triple, require, toy_lines
 from training.base import BaseReport
 
 require("gguf", "llama_cpp", "tokenizers")
@@ -301,6 +302,24 @@ def test_what_the_folder_says_of_itself_is_written_unless_the_caller_knows_bette
     (folder / "queryforge.json").write_text(json.dumps({PROMPT_LAYOUT_KEY: "wide"}), encoding="utf-8")
     with pytest.raises(TrainingError, match="'wide' for 'prompt_layout'"):
         said()
+
+
+def test_examples_travel_beside_the_file_and_their_number_in_it(learned: BaseReport, tmp_path: Path) -> None:
+    out = tmp_path / "x.gguf"
+    _convert(learned.model_dir, out, db_id="library")
+    assert EXAMPLES_KEY not in _open(out, vocab_only=True).metadata
+    triples = [make_triple(f"How many books of kind {n}?", shape=f"s{n}") for n in range(5)]
+    (tmp_path / "train.jsonl").write_text("".join(f"{triple.model_dump_json()}\n" for triple in triples))
+    _convert(learned.model_dir, out, db_id="library", examples=2, bank=tmp_path / "train.jsonl")
+    assert _open(out, vocab_only=True).metadata[EXAMPLES_KEY] == "2"
+    assert len(read_bank(bank_path(out), "library", "sqlite")) == 5
+    with pytest.raises(TrainingError, match="needs the database"):
+        _convert(learned.model_dir, out, db_id="", bank=tmp_path / "train.jsonl")
+    (tmp_path / "train.jsonl").write_text('{"question": "?"}\n')
+    with pytest.raises(TrainingError, match="holds no examples"):
+        _convert(learned.model_dir, out, db_id="library", bank=tmp_path / "train.jsonl")
+    _convert(learned.model_dir, out, db_id="library")
+    assert read_bank(bank_path(out), "library", "sqlite") == ()
 
 
 Change = Callable[[Path], None]

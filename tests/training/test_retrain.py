@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from assistant.bank import bank_path, read_bank
 from assistant.errors import UsageError
 from assistant.memory.store import Memory
 from assistant.served import ServedModels, TrainedModel
@@ -213,6 +214,19 @@ def test_a_rollback_brings_the_model_before_back(environment: Path, capsys: pyte
     assert main(["--rollback", "--runs", str(config.runs)]) == 0
     assert f"'{first.file}' serves 'library' again" in capsys.readouterr().out
     assert serving(config) == first
+
+
+def test_the_served_model_has_a_bank_of_what_it_learned_from_and_of_nothing_it_is_judged_by(environment: Path) -> None:
+    config = retrain_config(environment)
+    path = ServedModels(config.settings.models_path).current("library", "sqlite").path
+    assert path is not None
+    bank = {pair.question for pair in read_bank(bank_path(path), "library", "sqlite")}
+    files = list(config.runs.glob("*/data/test-examples.jsonl"))
+    assert len(files) == 1
+    judged = {json.loads(line)["question"] for line in files[0].read_text().splitlines()}
+    assert len(bank) > 10
+    assert judged
+    assert not bank & judged
 
 
 def test_two_retrainings_of_one_database_do_not_run_at_once_but_a_lock_left_over_is_taken(home: Path) -> None:

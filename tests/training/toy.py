@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from assistant.types import Message
 from training.base import BaseConfig
+from training.datagen.triples import Triple
 
 AUTHORS = ("Ada Quill", "Bo Fenn", "Cy Marlow", "Dee Osgood", "Eli Thorne")
 
@@ -91,3 +93,22 @@ def toy_config(data: Path, out: Path, **changes: object) -> BaseConfig:
         "threads": 1,
     }
     return BaseConfig.model_validate({**values, **changes})
+
+
+def make_triple(
+    question: str, sql: str = "SELECT 1", *, kind: str = "count", shape: str = "a", **changes: object
+) -> Triple:
+    """Make an example as datagen writes it."""
+    fields: dict[str, object] = {
+        "messages": (Message(role="user", content=question),),
+        "reply": sql or "-- unanswerable: no",
+        "kind": kind,
+        "style": "plain",
+        "question": question,
+        "sql": sql,
+        "shape": shape,
+        "generator": "grammar",
+        "fingerprint": "f",
+        "seed": "1:1",
+    }
+    return Triple.model_validate(fields | changes)

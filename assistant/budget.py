@@ -1,0 +1,63 @@
+"""Link a schema so that the prompt fits the model, counted by the model's own tokenizer.
+
+In: a Question, the schema, what was matched and recalled, and how many tokens a prompt may have. Out: a SchemaContext.
+Linking itself estimates tokens from characters; vocabularies differ by a factor of two, and some servers cut what does
+not fit without a word. So what was linked is rendered and counted, and where it is too much, examples go first and then
+tables. A schema that fits is linked as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from assistant.prompts import render_prompt
+from assistant.schema import MAX_TABLE_TOKENS, index_schema, link_schema
+from assistant.types import DatabaseSchema, KnownPair, MatchedValue, PromptLayout, Question, SchemaContext
+
+MAX_ROUNDS = 4
+"""How often tables are left out: each time as many as the last count says, and some more."""
+
+
+def link_within(
+    question: Question,
+    schema: DatabaseSchema,
+    values: tuple[MatchedValue, ...],
+    examples: tuple[KnownPair, ...] = (),
+    *,
+    layout: PromptLayout,
+    max_prompt_tokens: int,
+    count_tokens: Callable[[str], int],
+) -> SchemaContext:
+    """Choose what a question needs and what a prompt has room for.
+
+    Args:
+        question: The question, with the turns before it.
+        schema: The whole database.
+        values: Values matched in the question, best first.
+        examples: Similar questions, most similar first.
+        layout: The layout of the prompt; a compact one holds no tables, and is not counted.
+        max_prompt_tokens: Most tokens of the whole prompt. One table is linked even if it has more.
+        count_tokens: Counts those of a text as the model does.
+    """
+    linked = link_schema(question, schema, values, examples=examples)
+    if layout == "compact":
+        return linked
+    tokens = _count(question, linked, max_prompt_tokens, count_tokens)
+    while tokens > max_prompt_tokens and linked.examples:
+        linked = linked.model_copy(update={"examples": linked.examples[:-1]})
+        tokens = _count(question, linked, max_prompt_tokens, count_tokens)
+    most = min(MAX_TABLE_TOKENS, index_schema(schema).total_tokens)
+    for _ in range(MAX_ROUNDS):
+        if tokens <= max_prompt_tokens or len(linked.tables) <= 1:
+            break
+        most = int(most * 0.9 * max_prompt_tokens / tokens)
+        linked = link_schema(question, schema, values, max_tokens=most)
+        tokens = _count(question, linked, max_prompt_tokens, count_tokens)
+    return linked
+
+
+def _count(question: Question, linked: SchemaContext, enough: int, count_tokens: Callable[[str], int]) -> int:
+    text = render_prompt(question, linked, "full").text
+    size_bytes = len(text.encode(errors="replace"))
+    # No token is shorter than a byte: most small schemas need no counting.
+    return size_bytes if size_bytes <= enough else count_tokens(text)
