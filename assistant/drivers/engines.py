@@ -12,6 +12,7 @@ lets only known functions through; give QueryForge a user that may only SELECT a
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sqlite3
@@ -27,6 +28,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from assistant.drivers.failures import opening_failed
 from assistant.errors import DatabaseError, UsageError
 from assistant.types import Dialect
+
+# An interrupt while a connection is given back is told by whoever was interrupted; where nobody has set up logging, the
+# pool would print its own traceback besides.
+logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
 
 CONNECT_TIMEOUT_S = 10
 SQLITE_LOCK_TIMEOUT_S = 5.0
