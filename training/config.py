@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from assistant.errors import UsageError
 from assistant.settings import PROJECT_ROOT
 from assistant.types import Record
+from evaluation.folder import write_whole
 
 Config = TypeVar("Config", bound=Record)
 
@@ -99,17 +100,10 @@ def write_run_record(folder: Path, config: Record) -> None:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_text_whole(folder / "config.json", config.model_dump_json(indent=2) + "\n")
-        write_text_whole(folder / "versions.json", json.dumps(record, indent=2) + "\n")
+        write_whole(folder / "config.json", config.model_dump_json(indent=2) + "\n")
+        write_whole(folder / "versions.json", json.dumps(record, indent=2) + "\n")
     except OSError as error:
         raise UsageError(f"Cannot write the run folder '{folder}': {error}.", "Choose another --out.") from error
-
-
-def write_text_whole(path: Path, text: str) -> None:
-    """Write a text file so that it appears whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 def _field_text(kind: type[Record], name: str) -> str:

@@ -26,8 +26,9 @@ from assistant.backends.checkpoint import BASE_WEIGHTS_KEY
 from assistant.backends.metadata import DB_ID_KEY, FINGERPRINT_KEY, PROMPT_LAYOUT_KEY
 from assistant.errors import TrainingError, UsageError
 from assistant.prompts import INSTRUCTION
+from evaluation.folder import write_whole
 from training.checkpoints import Checkpoints
-from training.config import write_run_record, write_text_whole
+from training.config import write_run_record
 from training.curves import draw_curves
 from training.dataset import read_examples
 from training.estimate import Needs, check_disk, check_memory, check_time, estimate_needs, measure_peak_memory
@@ -326,7 +327,7 @@ class FineTuning:
             judged_by=self._judged_by(),
             data_key=self.data_key,
         )
-        write_text_whole(config.out_dir / "report.json", report.model_dump_json(indent=2) + "\n")
+        write_whole(config.out_dir / "report.json", report.model_dump_json(indent=2) + "\n")
         return report
 
     def _facts(self) -> dict[str, str]:

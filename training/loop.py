@@ -27,8 +27,9 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from assistant.errors import TrainingError, UsageError
 from assistant.prompts import PAD, TURN_END
+from evaluation.folder import write_whole
 from training.base import BaseConfig, BaseReport, HeldOut
-from training.config import write_run_record, write_text_whole
+from training.config import write_run_record
 from training.dataset import Batch, make_batch, plan_batches
 from training.interruption import watch_interruption
 from training.judging import judge
@@ -292,7 +293,7 @@ class Run:
             held_out=held_out,
             used_average=used_average,
         )
-        write_text_whole(self.config.out_dir / "report.json", report.model_dump_json(indent=2) + "\n")
+        write_whole(self.config.out_dir / "report.json", report.model_dump_json(indent=2) + "\n")
         return report
 
     def _log_interval(self, bar: Any) -> None:

@@ -23,14 +23,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.backends.checkpoint import FACTS_FILE, Checkpoint, find_checkpoint
+from assistant.backends.checkpoint import BASE_WEIGHTS_KEY, FACTS_FILE, Checkpoint, find_checkpoint
 from assistant.errors import BackendError, QueryForgeError, TrainingError
 from training.model_folder import ModelFacts, read_facts, read_json
 from training.weights import Tensor, open_tensor_file, open_tensors, require_disk_space, tensor_bytes, write_tensors
 
 BaseWeights = Literal["stored", "nf4"]
-BASE_WEIGHTS_KEY = "queryforge.base_weights"
-"""Key of `queryforge.json` beside an adapter: what it was trained over, `stored` or `nf4`."""
 
 EMBEDDING, OUTPUT = "model.embed_tokens.weight", "lm_head.weight"
 _PREFIX = "base_model.model."

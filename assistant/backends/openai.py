@@ -94,19 +94,9 @@ class OpenAIBackend:
         # Closing the stream, also when on_text raises, closes the connection, and with it the server stops writing.
         body = self._body(prompt, info, max_tokens, sampling)
         with closing(self._lines(body, started + self._timeout_s)) as lines:
-            for line in lines:
-                if reply.feed(line) and on_text is not None:
-                    on_text(reply.text)
-                if reply.is_done:
-                    break
-        return Completion(
-            text=reply.finish(max_tokens),
-            model=info.name,
-            prompt_tokens=reply.prompt_tokens or estimate_tokens(prompt.text),
-            completion_tokens=reply.completion_tokens,
-            latency_ms=(time.perf_counter() - started) * 1000,
-            log_probability=reply.log_probability,
-        )
+            reply.read(lines, on_text)
+        latency_ms = (time.perf_counter() - started) * 1000
+        return reply.complete(prompt, info, max_tokens=max_tokens, latency_ms=latency_ms)
 
     def count_tokens(self, text: str) -> int:
         """Estimate the tokens of `text` from above: the protocol has no call that counts them."""

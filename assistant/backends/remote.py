@@ -9,13 +9,13 @@ from __future__ import annotations
 import ipaddress
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from assistant.backends.base import END_OF_REPLY, MIN_REPLY_TOKENS, reply_was_cut
 from assistant.errors import BackendError, BackendGone
-from assistant.types import ModelInfo, Prompt
+from assistant.types import Completion, ModelInfo, Prompt
 
 BYTES_PER_TOKEN = 2.5
 """ASCII bytes per token, on the low side: the demo schema's prompt has 2.8 with our own vocabulary of 4,096 tokens."""
@@ -93,6 +93,33 @@ class StreamedReply:
     def completion_tokens(self) -> int:
         """Tokens written: those with a log-probability, else as the server counts, else one for each piece."""
         return len(self._log_probabilities) or self._completion_tokens or self._pieces
+
+    def read(self, lines: Iterable[str], on_text: Callable[[str], None] | None) -> None:
+        """Take lines until the server says that nothing more comes, and show the text as it grows.
+
+        Raises:
+            BackendError: See `feed`.
+        """
+        for line in lines:
+            if self.feed(line) and on_text is not None:
+                on_text(self.text)
+            if self.is_done:
+                break
+
+    def complete(self, prompt: Prompt, info: ModelInfo, *, max_tokens: int, latency_ms: float) -> Completion:
+        """Give the whole reply with its figures.
+
+        Raises:
+            BackendError: See `finish`.
+        """
+        return Completion(
+            text=self.finish(max_tokens),
+            model=info.name,
+            prompt_tokens=self.prompt_tokens or estimate_tokens(prompt.text),
+            completion_tokens=self.completion_tokens,
+            latency_ms=latency_ms,
+            log_probability=self.log_probability,
+        )
 
     def feed(self, line: str) -> bool:
         """Take one line; tell whether the text has grown.

@@ -86,19 +86,9 @@ class SageMakerBackend:
         }
         reply = StreamedReply(self._server)
         with closing(self._lines(json.dumps(body).encode(), started + self._timeout_s)) as lines:
-            for line in lines:
-                if reply.feed(line) and on_text is not None:
-                    on_text(reply.text)
-                if reply.is_done:
-                    break
-        return Completion(
-            text=reply.finish(max_tokens),
-            model=info.name,
-            prompt_tokens=reply.prompt_tokens or estimate_tokens(prompt.text),
-            completion_tokens=reply.completion_tokens,
-            latency_ms=(time.perf_counter() - started) * 1000,
-            log_probability=reply.log_probability,
-        )
+            reply.read(lines, on_text)
+        latency_ms = (time.perf_counter() - started) * 1000
+        return reply.complete(prompt, info, max_tokens=max_tokens, latency_ms=latency_ms)
 
     def count_tokens(self, text: str) -> int:
         """Estimate the tokens of `text` from above: an endpoint has no call that counts them."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assistant.backends.checkpoint import FACTS_FILE
+from assistant.backends.checkpoint import BASE_WEIGHTS_KEY, FACTS_FILE
 from assistant.backends.metadata import DB_ID_KEY, PROMPT_LAYOUT_KEY
 from assistant.errors import TrainingError
 from tests.training.toy import require
@@ -21,8 +21,8 @@ import transformers  # noqa: E402
 from tests.training.hf_folders import write_model  # noqa: E402
 from tests.training.test_gguf_parity import largest_difference, logits_of, open_gguf, their_logits  # noqa: E402
 from training.gguf import GgufConfig, convert, main  # noqa: E402
-from training.merging import BASE_WEIGHTS_KEY, merge_adapter  # noqa: E402
 from training.merging import main as merge_main  # noqa: E402
+from training.merging import merge_adapter  # noqa: E402
 from training.weights import open_tensors  # noqa: E402
 
 pytestmark = [
