@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assistant.prompts import render_prompt
-from assistant.schema import MAX_TABLE_TOKENS, index_schema, link_schema
+from assistant.schema import MAX_TABLE_TOKENS, index_schema, link_schema, with_listing
 from assistant.types import DatabaseSchema, KnownPair, MatchedValue, PromptLayout, Question, SchemaContext
 
 MAX_ROUNDS = 4
@@ -35,11 +35,13 @@ def link_within(
         schema: The whole database.
         values: Values matched in the question, best first.
         examples: Similar questions, most similar first.
-        layout: The layout of the prompt; a compact one holds no tables, and is not counted.
+        layout: The layout of the prompt. A compact one holds no tables and a listed one few; neither is counted.
         max_prompt_tokens: Most tokens of the whole prompt. One table is linked even if it has more.
         count_tokens: Counts those of a text as the model does.
     """
     linked = link_schema(question, schema, values, examples=examples)
+    if layout == "listed":
+        return with_listing(linked, question, schema)
     if layout == "compact":
         return linked
     tokens = _count(question, linked, max_prompt_tokens, count_tokens)

@@ -19,9 +19,10 @@ comment cannot be ruled out here; the guard is what keeps it from doing harm.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from assistant.naming import aliases, write_name
 from assistant.types import (
     Dialect,
     GlossaryEntry,
@@ -35,6 +36,7 @@ from assistant.types import (
     SqlDraft,
     Table,
 )
+from assistant.words import split_name
 
 TURN_START = "<|im_start|>"
 TURN_END = "<|im_end|>"
@@ -82,17 +84,22 @@ _UNSEEN = re.compile(
 _LINE_BREAKS = re.compile("[\\t\\n\\v\\f\\r\\x1c-\\x1f\\x85\\u2028\\u2029]+")
 _BREAK = re.compile(r"\s*[\n\v\f\r\x1c-\x1f\x85\u2028\u2029]\s*")
 _DECLINED = re.compile(r"^\s*--\s*(unanswerable|refused|clarify)\b:?[ \t]*(.*)", re.IGNORECASE)
+_TABLE_OF = re.compile(r"\b(\w+)\.(?=\w)")
+"""A table before a column, in the SQL of a term."""
 _FENCE = re.compile(r"```(?:sql)?\s*\n?(.*?)```", re.DOTALL | re.IGNORECASE)
 
 
 def render_system(context: SchemaContext, layout: PromptLayout) -> str:
     """Render the system message: what database this is and, in the full layout, what is in it.
 
+    The listing of the `listed` layout is not here but behind the question: a small model that reads the question first
+    knows what to look for.
+
     Similar questions come last, in either layout: what stands before them is the same from question to question, and a
     server that keeps a prompt need not read it again.
     """
     examples = _render_examples(context)
-    if layout == "compact":
+    if layout != "full":
         return "\n".join([f"{context.dialect} {_line(context.db_id)}", *examples])
     parts = [INSTRUCTION.format(dialect=DIALECT_NAMES[context.dialect], db_id=_line(context.db_id))]
     parts += [_render_table(table) for table in context.tables]
@@ -103,14 +110,29 @@ def render_system(context: SchemaContext, layout: PromptLayout) -> str:
     return "\n\n".join(parts)
 
 
-def render_user(question: Question, context: SchemaContext) -> str:
-    """Render the question, then one line for each value of the database that it names."""
+def render_user(question: Question, context: SchemaContext, layout: PromptLayout) -> str:
+    """Render the question and, a line each, what belongs to it.
+
+    Those are the values of the database that it names and, in the `listed` layout before them, the tables and terms
+    that it is likely to need. A listing gives names as they stand in SQL, each table with its alias, so that they need
+    only be copied:
+
+        customer c: customer_key, full_name, address_key = a.address_key
+        address a: address_key, country
+        a.country = 'Germany'
+    """
     lines = [question.text.strip()]
     if question.evidence:
         lines.append(question.evidence.strip())
+    given: Mapping[str, str] = {}
+    if layout == "listed" and context.listing:
+        given = aliases((*(table.name for table in context.tables), *context.omitted_tables))
+        lines += [_render_listed(table, given) for table in context.listing]
+        lines += [_render_listed_term(entry, given) for entry in context.glossary if _says_more_than_name(entry)]
     for match in context.values[:MAX_VALUES]:
         value = _line(match.value).replace("'", "''")
-        lines.append(f"{_line(match.table)}.{_line(match.column)} = '{value}'")
+        table, column = given.get(match.table, _line(match.table)), _line(match.column)
+        lines.append(f"{table}.{write_name(column) if given else column} = '{value}'")
     return "\n".join(lines)
 
 
@@ -137,7 +159,7 @@ def render_prompt(
     for turn in question.history[-MAX_HISTORY_TURNS:]:
         if turn.sql:
             messages += [_message("user", turn.question.strip()), _message("assistant", turn.sql)]
-    messages.append(_message("user", render_user(question, context)))
+    messages.append(_message("user", render_user(question, context, layout)))
     for draft, rejection in attempts[-1:]:
         messages += [_message("assistant", draft.sql), _message("user", render_rejection(rejection))]
     return Prompt(messages=tuple(messages), text=render_text(messages))
@@ -199,6 +221,34 @@ def _render_table(table: Table) -> str:
         for i, (text, note) in enumerate(lines)
     )
     return f"CREATE TABLE {_line(table.name)} (\n" + "\n".join(rendered) + "\n);"
+
+
+def _render_listed(table: Table, given: Mapping[str, str]) -> str:
+    """Render a table as its name, its alias and its columns, a foreign key with what it points at."""
+    # Databases that ignore case may spell a table in a key otherwise than the table itself.
+    by_name = {name.casefold(): alias for name, alias in given.items()}
+    points_at = {
+        name: f"{by_name[key.ref_table.casefold()]}.{write_name(_line(ref))}"
+        for key in table.foreign_keys
+        if key.ref_table.casefold() in by_name
+        for name, ref in zip(key.columns, key.ref_columns, strict=True)
+    }
+    columns = (
+        write_name(_line(column.name)) + (f" = {points_at[column.name]}" if column.name in points_at else "")
+        for column in table.columns
+    )
+    return f"{write_name(_line(table.name))} {given[table.name]}: {', '.join(columns)}"
+
+
+def _says_more_than_name(entry: GlossaryEntry) -> bool:
+    """Tell whether a term has SQL to copy, not a join or the same words: "product name" for `product_name`."""
+    is_copied = bool(entry.sql) and " JOIN " not in entry.sql
+    return is_copied and split_name(entry.sql.rpartition(".")[2]) != split_name(entry.term)
+
+
+def _render_listed_term(entry: GlossaryEntry, given: Mapping[str, str]) -> str:
+    sql = _TABLE_OF.sub(lambda found: f"{given.get(found[1], found[1])}.", _line(entry.sql, MAX_MESSAGE_CHARS))
+    return f"{_line(entry.term)} = {sql}"
 
 
 def _names(names: Sequence[str]) -> str:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from assistant.types import (
     Column,
+    ColumnKind,
     DatabaseSchema,
+    ForeignKey,
     GlossaryEntry,
     KnownPair,
     MatchedValue,
@@ -31,12 +33,19 @@ MAX_TABLE_TOKENS = 1500
 MAX_TABLES = 16
 MAX_TERMS = 10
 MAX_PATH_TABLES = 3
+MAX_LISTED_TABLES = 5
+LISTED_COLUMNS = (8, 6, 4)
+"""Columns listed of the table that a question is most likely about, of the next, and of each further one.
+
+Its keys to the tables that are listed come on top."""
 _WIDE_TABLE_COLUMNS = 24
 _CACHED_SCHEMAS = 8
 _CACHED_WORDS = 20_000
 
 _TABLE_NAME, _COLUMN_NAME, _SAMPLE, _COMMENT, _GLOSSARY, _VALUE = 3.0, 2.0, 1.5, 0.7, 3.0, 6.0
 _TITLE, _TITLE_WORDS = 2.7, 5  # a comment on a table of so few words is its name in plain words
+_HINT = 0.3  # less than any name: it decides among columns that nothing else tells apart
+_VALUE_LIKE_NAME = 1.5  # "drugs" is a description of invoices, and more likely the table `drug`
 _SIMILAR = 2.0  # the question in hand may be about something else
 _HISTORY, _RELATED = 0.4, 0.5  # share of the weight for a word of an earlier turn, and for an abbreviation or synonym
 
@@ -112,6 +121,26 @@ _NAME_WORDS = word_set(
 """Words that names of schemas are run together from, beside those of the schema itself."""
 
 
+_KIND_HINTS: tuple[tuple[tuple[ColumnKind, ...], re.Pattern[str]], ...] = (
+    (
+        ("date", "datetime"),
+        re.compile(
+            r"\b(?:19|20)\d\d\b|\b(?:when|since|until|ago|today|yesterday|(?:this|last|next|per|each|every|by) "
+            r"(?:day|week|month|quarter|year)|monthly|yearly|daily|weekly|latest|newest|oldest|recent|first|last|earliest"
+            r"|january|february|march|april|june|july|august|september|october|november|december)\b",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        ("float",),
+        re.compile(
+            r"\b(?:how much|total|sum|average|mean|money|worth|cost|spend|spent|value|amount|expensive|cheap\w*"
+            r"|highest|lowest|more than|less than|at least|above|below|over|under)\b",
+            re.IGNORECASE,
+        ),
+    ),
+)
+"""Words that ask for a column of some kind, whatever it is called."""
 _SKELETON = re.compile(r"[a-z][b-df-hj-np-tv-z]{2,4}")
 _PLAIN_NAME = re.compile(r"\w+(?:\.\w+)?")
 
@@ -216,6 +245,13 @@ class SchemaIndex:
             readings += [(other, _RELATED) for other in bare if not word.startswith(other)]
         return readings
 
+    def is_name(self, text: str) -> bool:
+        """Tell whether every word of a text is a word of a table's or column's name."""
+        words = [stem(token.text) for token in tokenize(text)]
+        return bool(words) and all(
+            any(posting.weight >= _COLUMN_NAME for posting in self._postings.get(word, ())) for word in words
+        )
+
     def path(self, start: int, goals: set[int]) -> list[int] | None:
         """Find the fewest tables that join `start` to any of `goals`, both ends left out; None when there are none."""
         before: dict[int, int] = {start: start}
@@ -274,6 +310,48 @@ def link_schema(
     return context.model_copy(update={"examples": examples}) if examples else context
 
 
+def with_listing(context: SchemaContext, question: Question, schema: DatabaseSchema) -> SchemaContext:
+    """Add what a model of the `listed` layout is shown; the whole context stays what the guard lets through."""
+    return context.model_copy(update={"listing": list_tables(question, schema, context.values)})
+
+
+def list_tables(question: Question, schema: DatabaseSchema, values: tuple[MatchedValue, ...]) -> tuple[Table, ...]:
+    """Choose the few tables and columns that a question is likely to need, most likely table first.
+
+    A table comes with its key, its keys to the other tables that are chosen, what the question, a value, a term or the
+    last turn names, and, for what is left of its share, with its first columns.
+
+    Args:
+        question: The question; its earlier turns and evidence count too.
+        schema: The whole database.
+        values: Values matched in the question, best first.
+    """
+    index = index_schema(schema)
+    glossary = _touched_terms(index, question)
+    tables, columns = _score(index, question, values, glossary, ())
+    chosen = _choose(index, tables, MAX_LISTED_TABLES, lambda number: 1)
+    order = sorted(chosen, key=lambda number: (-tables[number], number))
+    statements = (*(entry.sql for entry in glossary), *(turn.sql for turn in question.history[-1:]))
+    named = {name.lower() for sql in statements for name in re.findall(r"[^\W\d]\w*", sql)}
+    hints = [(kinds, pattern.search(question.text) is not None) for kinds, pattern in _KIND_HINTS]
+    kept = []
+    for rank, number in enumerate(order):
+        for place, column in enumerate(schema.tables[number].columns):
+            if column.name.lower() in named:
+                columns[number, place] += _GLOSSARY
+            elif any(is_hinted and column.kind in kinds for kinds, is_hinted in hints):
+                columns[number, place] += _HINT
+        share = LISTED_COLUMNS[min(rank, len(LISTED_COLUMNS) - 1)] + len(_key_columns(index, number, chosen))
+        kept.append(_cut(index, number, chosen, columns, share))
+    return tuple(kept)
+
+
+def _linked_columns(index: SchemaIndex, number: int) -> int:
+    """Give the most columns a table is linked with; behind `*` the guard must know them all if one is masked."""
+    columns = index.schema.tables[number].columns
+    return len(columns) if any(column.is_masked for column in columns) else _WIDE_TABLE_COLUMNS
+
+
 def _link(
     question: Question,
     schema: DatabaseSchema,
@@ -282,28 +360,54 @@ def _link(
     similar: Sequence[str],
 ) -> SchemaContext:
     index = index_schema(schema)
-    words = _weighted_words(question)
     glossary = _touched_terms(index, question)
     if index.total_tokens <= max_tokens:
         return _context(schema, schema.tables, values, glossary)
-    tables, columns = index.score(words)
-    for match in values:
-        number = index.numbers.get(match.table.lower())
-        if number is not None:
-            tables[number] += _VALUE * match.score / 100
-            names = [column.name for column in schema.tables[number].columns]
-            if match.column in names:
-                columns[number, names.index(match.column)] += _VALUE
-    _add_named(index, tables, [entry.sql for entry in glossary], _GLOSSARY)
-    _add_named(index, tables, [turn.sql for turn in question.history[-1:]], _GLOSSARY)
-    _add_named(index, tables, similar, _SIMILAR)
-    chosen = _choose(index, tables, columns, max_tokens)
-    kept = [_cut(index, number, chosen, columns) for number in sorted(chosen)]
+    tables, columns = _score(index, question, values, glossary, similar)
+    sizes: dict[int, int] = {}
+
+    def size(number: int) -> int:
+        if len(index.schema.tables[number].columns) <= _WIDE_TABLE_COLUMNS:
+            return index.tokens[number]
+        if number not in sizes:
+            shown = {number, *index.neighbours[number]}
+            sizes[number] = _table_tokens(_cut(index, number, shown, columns, _linked_columns(index, number)))
+        return sizes[number]
+
+    chosen = _choose(index, tables, max_tokens, size)
+    kept = [_cut(index, number, chosen, columns, _linked_columns(index, number)) for number in sorted(chosen)]
     return _context(schema, tuple(kept), values, glossary)
 
 
+def _score(
+    index: SchemaIndex,
+    question: Question,
+    values: tuple[MatchedValue, ...],
+    glossary: tuple[GlossaryEntry, ...],
+    similar: Sequence[str],
+) -> tuple[list[float], dict[tuple[int, int], float]]:
+    """Score tables and columns by words, values, terms, and the SQL of the last turn and of similar questions."""
+    schema = index.schema
+    tables, columns = index.score(_weighted_words(question))
+    for match in values:
+        number = index.numbers.get(match.table.lower())
+        if number is not None:
+            weight = _VALUE_LIKE_NAME if index.is_name(match.mention) else _VALUE
+            tables[number] += weight * match.score / 100
+            names = [column.name for column in schema.tables[number].columns]
+            if match.column in names:
+                columns[number, names.index(match.column)] += weight
+    _add_named(index, tables, [entry.sql for entry in glossary], _GLOSSARY)
+    _add_named(index, tables, [turn.sql for turn in question.history[-1:]], _GLOSSARY)
+    _add_named(index, tables, similar, _SIMILAR)
+    return tables, columns
+
+
 def _choose(
-    index: SchemaIndex, scores: Sequence[float], columns: Mapping[tuple[int, int], float], max_tokens: int
+    index: SchemaIndex,
+    scores: Sequence[float],
+    budget: int,
+    size: Callable[[int], int],
 ) -> set[int]:
     """Take tables by score until the budget is spent, each with the tables that join it to those taken before."""
     by_score = sorted(range(len(scores)), key=lambda n: (-scores[n], -len(index.neighbours[n]), n))
@@ -311,15 +415,6 @@ def _choose(
     wanted = ([number for number in by_score if scores[number] > 0] or by_score)[: 2 * MAX_TABLES]
     # A matched value lifts one table far above the others, which the question may need as much.
     floor = min(0.2 * scores[wanted[0]], 0.3 * _TABLE_NAME)
-    sizes: dict[int, int] = {}
-
-    def size(number: int) -> int:
-        if len(index.schema.tables[number].columns) <= _WIDE_TABLE_COLUMNS:
-            return index.tokens[number]
-        if number not in sizes:
-            sizes[number] = _table_tokens(_cut(index, number, {number, *index.neighbours[number]}, columns))
-        return sizes[number]
-
     chosen: set[int] = {wanted[0]}
     used = size(wanted[0])
     for number in wanted[1:]:
@@ -330,29 +425,41 @@ def _choose(
         between = index.path(number, chosen) or []
         added = {number, *between} - chosen
         cost = sum(size(other) for other in added)
-        if used + cost > max_tokens:
+        if used + cost > budget:
             continue
         chosen |= added
         used += cost
     return chosen
 
 
-def _cut(index: SchemaIndex, number: int, chosen: set[int], columns: Mapping[tuple[int, int], float]) -> Table:
+def _cut(
+    index: SchemaIndex, number: int, chosen: set[int], columns: Mapping[tuple[int, int], float], max_columns: int
+) -> Table:
     """Leave out keys to tables that are not shown and, of a wide table, the columns that share nothing."""
     table = index.schema.tables[number]
-    shown = {index.schema.tables[other].name.lower() for other in chosen}
-    keys = tuple(key for key in table.foreign_keys if key.ref_table.lower() in shown)
     kept = table.columns
-    # Behind `*` the guard must know every column of a table in which one is masked.
-    if len(table.columns) > _WIDE_TABLE_COLUMNS and not any(column.is_masked for column in table.columns):
-        needed = {*table.primary_key, *(name for key in keys for name in key.columns)}
-        order = sorted(
-            range(len(table.columns)),
-            key=lambda place: (table.columns[place].name not in needed, -columns.get((number, place), 0.0), place),
-        )
-        places = sorted(order[: max(_WIDE_TABLE_COLUMNS, len(needed))])
-        kept = tuple(table.columns[place] for place in places)
-    return table.model_copy(update={"columns": kept, "foreign_keys": keys})
+    if len(kept) > max_columns:
+        needed = _key_columns(index, number, chosen)
+
+        def rank(place: int) -> tuple[bool, float, bool, int]:
+            name = kept[place].name
+            # What a row is called is what lists show, asked for or not.
+            is_label = split_name(name)[-1:] in (("name",), ("title",))
+            return name not in needed, -columns.get((number, place), 0.0), not is_label, place
+
+        order = sorted(range(len(kept)), key=rank)
+        kept = tuple(table.columns[place] for place in sorted(order[: max(max_columns, len(needed))]))
+    return table.model_copy(update={"columns": kept, "foreign_keys": _shown_keys(index, number, chosen)})
+
+
+def _shown_keys(index: SchemaIndex, number: int, chosen: set[int]) -> tuple[ForeignKey, ...]:
+    shown = {index.schema.tables[other].name.lower() for other in chosen}
+    return tuple(key for key in index.schema.tables[number].foreign_keys if key.ref_table.lower() in shown)
+
+
+def _key_columns(index: SchemaIndex, number: int, chosen: set[int]) -> set[str]:
+    foreign = (name for key in _shown_keys(index, number, chosen) for name in key.columns)
+    return {*index.schema.tables[number].primary_key, *foreign}
 
 
 def _context(

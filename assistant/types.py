@@ -19,8 +19,9 @@ Dialect = Literal["sqlite", "postgres", "mysql"]
 ColumnKind = Literal["text", "integer", "float", "boolean", "date", "datetime", "blob", "null"]
 """What the values of a column are, whatever the database calls its type."""
 
-PromptLayout = Literal["full", "compact"]
-"""What a model is told: `full` carries the schema as DDL, `compact` matched values only; its weights know the rest."""
+PromptLayout = Literal["full", "listed", "compact"]
+"""What a model is told: `full` carries the schema as DDL, `listed` the names that the question is likely to need,
+`compact` matched values only; its weights know the rest."""
 
 Status = Literal["answered", "clarify", "unanswerable", "refused", "failed"]
 """How a question ended. Only `answered` has a result."""
@@ -166,6 +167,8 @@ class SchemaContext(Record):
     """SQL flavour to write."""
     tables: tuple[Table, ...]
     """Linked tables; the guard accepts no others."""
+    listing: tuple[Table, ...] = ()
+    """Of the linked tables and their columns, the few that a model of the `listed` layout is shown."""
     values: tuple[MatchedValue, ...] = ()
     """Values of the question, best first."""
     glossary: tuple[GlossaryEntry, ...] = ()
@@ -408,5 +411,7 @@ class Answer(Record):
     """Every refusal, in order."""
     timings: tuple[StepTiming, ...] = ()
     """Time per step, in order."""
+    wording: Completion | None = None
+    """What the answer model wrote, with its tokens and time, whether its words were used or not; None without one."""
     notices: tuple[str, ...] = ()
     """What happened on the way that a person should know, such as that another model had to answer."""

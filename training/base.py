@@ -28,6 +28,9 @@ class BaseConfig(Record):
     """Run folder; a checkpoint in it is continued."""
     init_from: Path | None = None
     """`model` folder of a finished run to go on from, with its tokenizer and shape; None starts from nothing."""
+    new_tokenizer: bool = False
+    """Learn a tokenizer from the data although `init_from` has one; the embedding of a new token starts as the mean of
+    the old tokens' that its text is made of."""
     seed: int = 1
     """Decides the first weights and the order of examples."""
     threads: int = Field(default=0, ge=0)
@@ -36,7 +39,7 @@ class BaseConfig(Record):
     vocab_size: int = Field(default=4096, ge=260)
     """Most tokens of the tokenizer; little text gives fewer."""
     tokenizer_examples: int = Field(default=50_000, ge=1)
-    """Examples from the head of `train.jsonl` that the tokenizer learns from."""
+    """Examples, spread evenly over `train.jsonl`, that the tokenizer learns from."""
     hidden_size: int = Field(default=256, ge=8)
     """Width of the residual stream."""
     num_layers: int = Field(default=8, ge=1)
@@ -68,8 +71,10 @@ class BaseConfig(Record):
     """Decay of the matrices; norms have none."""
     warmup_steps: int = Field(default=100, ge=1)
     """Steps in which the learning rate rises."""
-    schedule: Literal["linear", "cosine"] = "linear"
-    """How the learning rate then falls to 0."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate then falls to 0; `constant` stays, for a run that is to be gone on with."""
+    prompt_layout: Literal["compact", "listed"] = "compact"
+    """Layout of the prompts in the data, noted beside the weights."""
     clip_norm: float = Field(default=1.0, gt=0)
     """Longest gradient."""
     precision: Literal["bf16", "fp32"] = "bf16"

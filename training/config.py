@@ -21,9 +21,9 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from assistant.errors import UsageError
+from assistant.files import write_whole
 from assistant.settings import PROJECT_ROOT
 from assistant.types import Record
-from evaluation.folder import write_whole
 
 Config = TypeVar("Config", bound=Record)
 

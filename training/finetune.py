@@ -25,8 +25,8 @@ import torch
 from assistant.backends.checkpoint import BASE_WEIGHTS_KEY
 from assistant.backends.metadata import DB_ID_KEY, FINGERPRINT_KEY, PROMPT_LAYOUT_KEY
 from assistant.errors import TrainingError, UsageError
+from assistant.files import write_whole
 from assistant.prompts import INSTRUCTION
-from evaluation.folder import write_whole
 from training.checkpoints import Checkpoints
 from training.config import write_run_record
 from training.curves import draw_curves

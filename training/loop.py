@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from assistant.backends.checkpoint import FACTS_FILE
+from assistant.backends.metadata import PROMPT_LAYOUT_KEY
 from assistant.errors import TrainingError, UsageError
 from assistant.prompts import PAD, TURN_END
 from evaluation.folder import write_whole
@@ -157,7 +159,7 @@ class Run:
 
     def _rate_factor(self) -> float:
         warmup = self.config.warmup_steps
-        if self.planned_steps is None or self.step < warmup:
+        if self.planned_steps is None or self.step < warmup or self.config.schedule == "constant":
             return min(1.0, (self.step + 1) / warmup)
         left = max(0.0, (self.planned_steps - self.step) / max(1, self.planned_steps - warmup))
         return left if self.config.schedule == "linear" else 0.5 - 0.5 * math.cos(math.pi * left)
@@ -249,6 +251,8 @@ class Run:
 
     def _save_model(self) -> None:
         save_model(self.model, self.model_dir, eos_id=self.end_id, pad_id=self.pad_id)
+        facts = {PROMPT_LAYOUT_KEY: self.config.prompt_layout}
+        write_whole(self.model_dir / FACTS_FILE, json.dumps(facts, indent=2) + "\n")
 
     def _judge(self) -> HeldOut | None:
         if self.held_out is None:

@@ -159,7 +159,7 @@ def read_modelfile_config(gguf: Path, schema: DatabaseSchema | None = None) -> M
     """
     facts = read_gguf_facts(gguf)
     refuse_other_database(gguf, facts, schema)
-    if facts.prompt_layout == "compact":
+    if facts.prompt_layout != "full":
         # It knows the tables by heart.
         context = SchemaContext(db_id=facts.db_id, dialect=facts.dialect, tables=())
     elif schema is None:

@@ -5,25 +5,46 @@ In: a BaseConfig and the files it names. Out: objects ready for the loop. Trains
 
 from __future__ import annotations
 
-from itertools import islice
+from collections.abc import Iterator
+from itertools import compress
+from pathlib import Path
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from assistant.errors import DataError
+from assistant.errors import DataError, TrainingError
 from training.base import BaseConfig
-from training.dataset import EncodedExamples, encode_examples, learning_texts, read_examples
+from training.dataset import EncodedExamples, TrainingExample, encode_examples, learning_texts, read_examples
+from training.merges import ALPHABET
 from training.model import ModelShape, SmallLlama, load_model
 from training.tokenizer import load_tokenizer, train_tokenizer
 
 
 def make_tokenizer(config: BaseConfig) -> Tokenizer:
-    """Take the tokenizer of `init_from`, or learn one from the head of the examples."""
-    if config.init_from:
+    """Take the tokenizer of `init_from`, or learn one from examples spread evenly over the file."""
+    if config.init_from and not config.new_tokenizer:
         return load_tokenizer(config.init_from)
-    head = islice(read_examples(config.data_dir / "train.jsonl"), config.tokenizer_examples)
-    return train_tokenizer(learning_texts(head), config.vocab_size)
+    examples = spread_examples(config.data_dir / "train.jsonl", config.tokenizer_examples)
+    return train_tokenizer(learning_texts(examples), config.vocab_size)
+
+
+def spread_examples(path: Path, most: int) -> Iterator[TrainingExample]:
+    """Give examples that lie evenly over a file, the same ones every time.
+
+    Sources that were written one after the other so keep their shares, which the head of the file would not show.
+
+    Raises:
+        DataError: The file cannot be read or a line does not fit.
+    """
+    try:
+        with path.open("rb") as lines:
+            count = sum(bool(line.strip()) for line in lines)
+    except OSError:
+        count = 0  # read_examples says what is wrong
+    # One is taken wherever the number of those wanted so far grows; with fewer examples than `most` this is each.
+    wanted = ((number + 1) * most // count > number * most // count for number in range(count))
+    return compress(read_examples(path), wanted)
 
 
 def read_data(config: BaseConfig, tokenizer: Tokenizer) -> tuple[EncodedExamples, EncodedExamples | None]:
@@ -50,7 +71,8 @@ def read_data(config: BaseConfig, tokenizer: Tokenizer) -> tuple[EncodedExamples
 def make_model(config: BaseConfig, tokenizer: Tokenizer) -> SmallLlama:
     """Take the weights of `init_from`, or draw new ones."""
     if config.init_from:
-        return load_model(config.init_from)
+        model = load_model(config.init_from)
+        return retokenize(model, load_tokenizer(config.init_from), tokenizer) if config.new_tokenizer else model
     return SmallLlama(
         ModelShape(
             vocab_size=tokenizer.get_vocab_size(),
@@ -63,6 +85,32 @@ def make_model(config: BaseConfig, tokenizer: Tokenizer) -> SmallLlama:
             embedding_std=config.embedding_std,
         )
     )
+
+
+def retokenize(model: SmallLlama, old: Tokenizer, new: Tokenizer) -> SmallLlama:
+    """Give the model an embedding for another tokenizer; all other weights stay.
+
+    A token's embedding is the mean of those of the old tokens that its bytes are cut into; tokens that both have, such
+    as single bytes and chat markers, keep theirs.
+
+    Raises:
+        TrainingError: The old tokenizer is not byte-level BPE.
+    """
+    known = old.get_vocab()
+    if not known.keys() >= set(ALPHABET):
+        raise TrainingError(
+            "The tokenizer of init_from has no token for every byte.",
+            "Leave new_tokenizer out, or start from a model of training.base.",
+        )
+    rows = model.model.embed_tokens.weight.detach()
+    table = torch.empty(new.get_vocab_size(), rows.shape[1])
+    for token, number in new.get_vocab().items():
+        # The model alone, as the token is one piece of the same split already and may end within a character.
+        parts = [known[token]] if token in known else [part.id for part in old.model.tokenize(token)]
+        table[number] = rows[parts].mean(0)
+    changed = SmallLlama(model.shape.model_copy(update={"vocab_size": len(table)}))
+    changed.load_state_dict(model.state_dict() | {"model.embed_tokens.weight": table})
+    return changed
 
 
 def make_optimizers(model: SmallLlama, config: BaseConfig) -> list[torch.optim.Optimizer]:

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from assistant.errors import UsageError, mask_secrets
 from assistant.served import ServedModels
 from assistant.settings import BackendChoice, Settings
-from evaluation.gate import GateSettings
+from evaluation.gate import GateSettings, add_demands, flag_of
 from evaluation.progress import narrate
 from training.gguf import GgufType
 from training.register import roll_back_in_ollama
@@ -128,22 +128,14 @@ def build_parser() -> argparse.ArgumentParser:
         field = RetrainConfig.model_fields[name]
         default = "" if field.default is None else f" (default: {field.default})"
         group.add_argument(
-            _flag(name),
+            flag_of(name),
             type=kind,
             default=argparse.SUPPRESS,
             choices=choices.get(name),
             metavar=None if name in choices else "X",
             help=f"{field.description}{default}".replace("%", "%%"),
         )
-    group = parser.add_argument_group("the gate")
-    for name, field in GateSettings.model_fields.items():
-        group.add_argument(
-            _flag(name),
-            type=int if field.annotation is int else lambda text: None if text.lower() == "none" else float(text),
-            default=argparse.SUPPRESS,
-            metavar="X",
-            help=f"{field.description} (default: {field.default})".replace("%", "%%"),
-        )
+    add_demands(parser.add_argument_group("the gate"))
     return parser
 
 
@@ -164,7 +156,7 @@ def _read_config(arguments: argparse.Namespace, argv: Sequence[str]) -> RetrainC
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise UsageError(
-            f"{_flag(str(first['loc'][0]))} cannot be {first['input']}: {first['msg']}.",
+            f"{flag_of(str(first['loc'][0]))} cannot be {first['input']}: {first['msg']}.",
             "See queryforge retrain --help.",
         ) from error
 
@@ -206,7 +198,3 @@ def _summarise(run: Run, situation: Situation) -> list[str]:
     if run.fact("train", "result") == "model":
         lines.append(f"To train on from here, with more --minutes: --base {run.folder / 'trained' / 'model'}")
     return [*lines, "To let a weaker model serve: a lower --min-accuracy"]
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from assistant.errors import DataError
 from assistant.memory.records import Pair
-from assistant.types import DatabaseSchema, Record
+from assistant.types import DatabaseSchema, PromptLayout, Record
 from evaluation.progress import Progress, narrate
 from training.datagen.drafts import Draft
 from training.datagen.slices import writing_to
@@ -72,6 +72,7 @@ def fill_pool(
     pairs: Sequence[Pair],
     excluded: frozenset[str],
     stop: threading.Event,
+    layout: PromptLayout = "compact",
 ) -> PoolCounts:
     """Bring together everything there is to learn from.
 
@@ -86,6 +87,7 @@ def fill_pool(
         pairs: Approved pairs that hold.
         excluded: Questions to judge by, normalised; whatever asks one of them is left out.
         stop: Set it to stop.
+        layout: How prompts are laid out.
 
     Raises:
         UsageError: The file cannot be written.
@@ -105,7 +107,7 @@ def fill_pool(
             lines.write(line.model_dump_json() + "\n")
             seen.add(_identity(triple.question, triple.history[-1].question if triple.history else ""))
             new, focus = new + 1, focus + is_focus
-        bench = Bench(schema, database_url, excluded=excluded, generator="kept", has_look_alikes=False)
+        bench = Bench(schema, database_url, excluded=excluded, generator="kept", layout=layout, has_look_alikes=False)
         with closing(Validator(bench)) as validator:
             for old, verdict in _try_again(before, most_kept, validator, stop):
                 if isinstance(verdict, Dropped):

@@ -13,8 +13,10 @@ import math
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from assistant.backends.checkpoint import read_facts
+from assistant.backends.metadata import PROMPT_LAYOUT_KEY
 from assistant.drivers.engines import parse_url
 from assistant.errors import TrainingError, UsageError
 from assistant.settings import PROJECT_ROOT, SHIPPED_MODEL
@@ -96,11 +98,11 @@ def plan_training(config: RetrainConfig, situation: Situation, folder: Path, exa
     start = find_start(config, situation)
     recipe = choose_recipe(config, situation, start)
     values: dict[str, object] = {"data_dir": folder / "data", "out_dir": folder / "trained"}
+    goes_on = _goes_on(config, recipe)
     if _kind_of(recipe) != "finetune":
-        goes_on = recipe in (SMALL_RECIPE, MOVING_RECIPE) or config.base is not None
         return _plan_small(config, recipe, values, start if goes_on else None, examples)
     gguf = None
-    if start is not None and (config.base is not None or _method_of(recipe) == "full"):
+    if start is not None and goes_on:
         gguf = start if start.is_file() else None
         values["base_model"] = str(folder / "start" if gguf else start)
     tuned = read_training_config(recipe, values)
@@ -140,6 +142,18 @@ def choose_recipe(config: RetrainConfig, situation: Situation, start: Path | Non
     return MOVING_RECIPE if situation.served_path is None else SMALL_RECIPE
 
 
+def find_layout(config: RetrainConfig, situation: Situation) -> Literal["compact", "listed"]:
+    """Find how the prompts of the examples are laid out: as the weights that training goes on from know them.
+
+    Raises:
+        UsageError: The recipe or the base cannot be used.
+        TrainingError: `config.base` is a GGUF that cannot be turned back.
+    """
+    start = find_start(config, situation)
+    goes_on = start is not None and _goes_on(config, choose_recipe(config, situation, start))
+    return _layout_of(start) if start is not None and goes_on else "compact"
+
+
 def is_finetuning(config: RetrainConfig, situation: Situation) -> bool:
     """Tell whether the training knows weights of examples."""
     return _kind_of(choose_recipe(config, situation, find_start(config, situation))) == "finetune"
@@ -156,7 +170,11 @@ def _plan_small(
     changes: dict[str, object] = {"max_steps": None, "max_minutes": config.minutes}
     if start is not None:
         most = max(0.5, MAX_EPOCHS * examples / EXAMPLES_PER_MINUTE)
-        changes |= {"init_from": out / "start" if gguf else start, "max_minutes": min(config.minutes, most)}
+        changes |= {
+            "init_from": out / "start" if gguf else start,
+            "max_minutes": min(config.minutes, most),
+            "prompt_layout": _layout_of(start),
+        }
     plan = BaseConfig.model_validate({**read.model_dump(), **changes})
     return Plan(plan, str(start) if start else "nothing", gguf)
 
@@ -174,6 +192,19 @@ def _is_small_model(start: Path) -> bool:
         and shape.get("num_attention_heads") == shape.get("num_key_value_heads")
         and (start / "model.safetensors").exists()
     )
+
+
+def _goes_on(config: RetrainConfig, recipe: Path) -> bool:
+    """Tell whether a training by a recipe goes on from the start that was found, or has a start of its own."""
+    if config.base is not None:
+        return True
+    return _method_of(recipe) == "full" if _kind_of(recipe) == "finetune" else recipe in (SMALL_RECIPE, MOVING_RECIPE)
+
+
+def _layout_of(start: Path) -> Literal["compact", "listed"]:
+    """Read from a small model's file or folder how its prompts are laid out."""
+    said = open_gguf(start).fields if start.is_file() else read_facts(start)
+    return "listed" if said.get(PROMPT_LAYOUT_KEY) == "listed" else "compact"
 
 
 @lru_cache(maxsize=4)

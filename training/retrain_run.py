@@ -146,7 +146,11 @@ def _take(step: Step, number: int, work: Work, on_step: OnStep) -> None:
     narrate(f"{title}: {say_minutes(elapsed)} passed, about {say_minutes(left)} left.")
     on_step(step.name, "begin")
     started = time.monotonic()
-    facts = step.do(work)
+    try:
+        facts = step.do(work)
+    except UsageError as error:
+        # What a step calls is a command of its own as well, whose folder has another flag.
+        raise UsageError(error.message, error.hint.replace("--out", "--runs")) from error
     record = StepRecord(
         key=key,
         seconds=round(time.monotonic() - started, 1),

@@ -164,7 +164,7 @@ def _prefix(db_id: str, dialect: Dialect) -> str:
 def _write(folder: Path, state: RunState) -> None:
     with _translated(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / STATE, (state.model_dump_json(indent=1) + "\n").encode())
+        write_whole(folder / STATE, state.model_dump_json(indent=1) + "\n")
 
 
 @contextlib.contextmanager

@@ -39,7 +39,7 @@ from training.register import describe_gguf, register_embedded, register_in_olla
 from training.retrain_config import RetrainConfig
 from training.retrain_data import fill_pool
 from training.retrain_judging import judge_candidate, judge_served
-from training.retrain_plan import is_finetuning, plan_training, prepare_start
+from training.retrain_plan import find_layout, is_finetuning, plan_training, prepare_start
 from training.retrain_split import list_learned, split_pool
 from training.retrain_work import Facts, Work, digest, digest_content
 from training.stale_terms import write_glossary
@@ -66,6 +66,7 @@ def make_data(work: Work) -> Facts:
     config, situation = work.config, work.situation
     before = situation.source.folder / "data" / "pool.jsonl" if situation.source else None
     url, glossary = config.settings.database_url, situation.schema.glossary
+    layout = find_layout(config, situation)
     if glossary:
         write_glossary(work.run.folder / "glossary.toml", glossary)
     with watch_interruption() as stop:
@@ -80,6 +81,7 @@ def make_data(work: Work) -> Facts:
                 workers=config.workers,
                 exclude=(config.examples,) if config.examples else (),
                 glossary_path=work.run.folder / "glossary.toml" if glossary else None,
+                layout=layout,
             ),
             stop,
         )
@@ -96,13 +98,14 @@ def make_data(work: Work) -> Facts:
                 most_kept=config.count,
                 pairs=situation.pairs,
                 excluded=read_excluded(*paths),
+                layout=layout,
                 stop=stop,
             )
     narrate(
         f"{counts.new:,} new examples, {counts.focus:,} of them about what has changed; {counts.kept:,} kept, "
         f"{counts.lost:,} do not hold any more; {counts.pairs} approved pairs."
     )
-    return {name: str(n) for name, n in counts._asdict().items()}
+    return {"layout": layout, **{name: str(n) for name, n in counts._asdict().items()}}
 
 
 def generate_afresh(config: DatagenConfig, stop: threading.Event) -> None:
@@ -165,7 +168,7 @@ def export_model(work: Work) -> Facts:
             out_path=work.gguf,
             type=work.config.type,
             name=f"queryforge-{schema.db_id}",
-            prompt_layout="compact",
+            prompt_layout="listed" if work.run.fact("data", "layout") == "listed" else "compact",
             db_id=schema.db_id,
             schema_fingerprint=schema.fingerprint,
             dialect=schema.dialect,

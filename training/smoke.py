@@ -13,7 +13,7 @@ from sqlglot.errors import SqlglotError
 from assistant.backends.base import Backend
 from assistant.errors import TrainingError, UsageError
 from assistant.prompts import parse_reply, render_prompt
-from assistant.schema import link_schema
+from assistant.schema import link_schema, with_listing
 from assistant.types import DatabaseSchema, Dialect, Question, SchemaContext
 from assistant.writing import humanise, plural
 from training.modelfile import GgufFacts
@@ -60,7 +60,9 @@ def ask_model(
     asked = Question(text=question)
     if schema is not None:
         context = link_schema(asked, schema, ())
-    elif facts.prompt_layout == "compact":
+        if facts.prompt_layout == "listed":
+            context = with_listing(context, asked, schema)
+    elif facts.prompt_layout != "full":
         context = SchemaContext(db_id=facts.db_id, dialect=facts.dialect, tables=())
     else:
         raise UsageError("The model has to be told the schema.", "Name the database with --db.")

@@ -2,7 +2,8 @@
 
 In: training texts. Out: a `tokenizers.Tokenizer`, and a folder with it that transformers and the GGUF converter read.
 llama.cpp knows this way of splitting as `qwen2` and gives the same ids. Single digits are tokens of their own, which
-suits numbers in SQL. Does no normalising, so every text can be decoded to itself.
+suits numbers in SQL, and a word is cut alike whatever stands before it (`training.merges`). Does no normalising, so
+every text can be decoded to itself.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
 from assistant.errors import TrainingError
 from assistant.prompts import CHAT_TEMPLATE, PAD, TURN_END, TURN_START
+from training.merges import ALPHABET, learn_merges, list_tokens
 
 QWEN2_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -32,7 +34,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
         texts: What people and the model write, without the chat markers.
         vocab_size: Most tokens: the three control tokens, 256 bytes and the merges. Little text gives fewer.
     """
-    tokenizer = Tokenizer(models.BPE())
+    merges = learn_merges(texts, QWEN2_SPLIT, vocab_size - len(CONTROL_TOKENS) - len(ALPHABET))
+    vocab = {token: number for number, token in enumerate((*CONTROL_TOKENS, *list_tokens(merges)))}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(QWEN2_SPLIT), behavior="isolated"),
@@ -40,13 +44,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        special_tokens=[AddedToken(token, special=True, normalized=False) for token in CONTROL_TOKENS],
-    )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in CONTROL_TOKENS])
     return tokenizer
 
 

@@ -81,7 +81,7 @@ def find_checkpoint(folder: Path) -> Checkpoint:
             adapter_path=folder,
             tokenizer_path=folder if has_tokenizer else base.tokenizer_path,
             weights=(*base.weights, adapter),
-            facts=_read_facts(folder) or base.facts,
+            facts=read_facts(folder) or base.facts,
         )
     if not (folder / "config.json").exists():
         raise BackendError(f"'{folder}' is no model folder: it has no config.json.", _FOLDER)
@@ -91,7 +91,7 @@ def find_checkpoint(folder: Path) -> Checkpoint:
         adapter_path=None,
         tokenizer_path=folder,
         weights=_find_weights(folder),
-        facts=_read_facts(folder),
+        facts=read_facts(folder),
     )
 
 
@@ -146,7 +146,12 @@ def _find_in_cache(name: str, hint: str) -> Path:
         ) from error
 
 
-def _read_facts(folder: Path) -> dict[str, str]:
+def read_facts(folder: Path) -> dict[str, str]:
+    """Read what a folder says of itself; empty when it says nothing.
+
+    Raises:
+        BackendError: It cannot be read.
+    """
     path = folder / FACTS_FILE
     if not path.exists():
         return {}

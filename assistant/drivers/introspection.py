@@ -96,7 +96,7 @@ def _read_structure(connection: Connection, dialect: Dialect) -> list[Table]:
                 continue
             if dialect == "sqlite":
                 sql_type = sqlite_types[name][raw["name"]]
-                kind = _kind_of_sqlite_type(sql_type)
+                kind = kind_of_sqlite_type(sql_type)
             else:
                 sql_type, kind = _spell(raw["type"], connection), _kind_of_type(raw["type"])
             parts.append(
@@ -259,7 +259,7 @@ def _kind_of_type(sql_type: types.TypeEngine[Any]) -> ColumnKind:
     return "blob" if is_binary or sql_type.__visit_name__.endswith("BLOB") else "text"
 
 
-def _kind_of_sqlite_type(declared: str) -> ColumnKind:
+def kind_of_sqlite_type(declared: str) -> ColumnKind:
     """Read a declared type as SQLite's users mean it; SQLite itself holds to nothing but the affinity."""
     upper = declared.upper()
     rules: tuple[tuple[tuple[str, ...], ColumnKind], ...] = (

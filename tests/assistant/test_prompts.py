@@ -54,6 +54,35 @@ def test_compact_layout_leaves_the_schema_to_the_weights() -> None:
     assert prompt.text.endswith(f"{TURN_END}\n{TURN_START}assistant\n")
 
 
+COUNTRY = Table(
+    name="Country",
+    columns=(
+        Column(name="country_key", sql_type="INT", kind="integer"),
+        Column(name="order", sql_type="INT", kind="integer"),
+    ),
+    primary_key=("country_key",),
+)
+
+
+def test_a_listing_stands_behind_the_question_as_names_are_written_in_sql() -> None:
+    atlas = CONTEXT.model_copy(update={"tables": (CITY, COUNTRY), "listing": (CITY, COUNTRY), "omitted_tables": ("c",)})
+    prompt = render_prompt(Question(text="Where is laquila?", evidence="in Italy"), atlas, "listed")
+    assert prompt.messages[0].content == "sqlite atlas"
+    assert prompt.messages[-1].content.splitlines() == [
+        "Where is laquila?",
+        "in Italy",
+        "city ci: city_key, name, country_key = co.country_key",
+        '"Country" co: country_key, "order"',
+        "capital = is_capital = 1",
+        "ci.name = 'L''Aquila'",
+    ]
+
+
+def test_without_a_listing_the_listed_layout_is_the_compact_one() -> None:
+    question = Question(text="Where is laquila?")
+    assert render_prompt(question, CONTEXT, "listed") == render_prompt(question, CONTEXT, "compact")
+
+
 def test_only_the_last_two_answered_turns_are_shown() -> None:
     history = tuple(Turn(question=f"q{i}", sql=f"SELECT {i}" if i != 3 else "") for i in range(5))
     prompt = render_prompt(Question(text="now?", history=history), CONTEXT, "compact")

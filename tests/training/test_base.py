@@ -45,22 +45,25 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(toy_data: Pat
     assert not _are_equal(tmp_path / "a", tmp_path / "c")
 
 
-def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(toy_data: Path, tmp_path: Path) -> None:
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    train_base(toy_config(toy_data, whole, max_steps=60))
-
+def _train_until_interrupted(config: BaseConfig) -> None:
     def interrupt() -> None:
         deadline = time.monotonic() + 60
-        while not (parts / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        while not (config.out_dir / "metrics.jsonl").exists() and time.monotonic() < deadline:
             time.sleep(0.005)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        train_base(toy_config(toy_data, parts, max_steps=60))
+        train_base(config)
     thread.join()
-    assert not (parts / "report.json").exists()
+    assert not (config.out_dir / "report.json").exists()
+
+
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(toy_data: Path, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train_base(toy_config(toy_data, whole, max_steps=60))
+    _train_until_interrupted(toy_config(toy_data, parts, max_steps=60))
     report = train_base(toy_config(toy_data, parts, max_steps=60))
     assert report.steps == 60
     assert _are_equal(whole, parts)
@@ -140,6 +143,89 @@ def test_a_finished_model_can_be_the_start_of_another(learned: BaseReport, toy_d
     assert report.steps == 2
     assert report.final_loss is not None
     assert report.final_loss < 0.1
+
+
+def test_another_tokenizer_keeps_what_the_model_computes(learned: BaseReport, toy_data: Path, tmp_path: Path) -> None:
+    import torch
+
+    from training.model import load_model
+    from training.preparation import make_model, make_tokenizer
+    from training.tokenizer import load_tokenizer
+
+    config = toy_config(toy_data, tmp_path, init_from=learned.model_dir, new_tokenizer=True, vocab_size=330)
+    old, new = load_tokenizer(learned.model_dir), make_tokenizer(config)
+    before, after = load_model(learned.model_dir).eval(), make_model(config, new).eval()
+    assert new.get_vocab_size() == after.shape.vocab_size == 330
+    assert before.shape.vocab_size == 400
+    text = "<|im_start|>\n7 + 8?<|im_end|>"
+    pieces = [tokenizer.encode(text, add_special_tokens=False) for tokenizer in (old, new)]
+    assert pieces[0].tokens == pieces[1].tokens
+    shared = sorted(old.get_vocab().keys() & new.get_vocab().keys())
+    assert len(shared) > 280
+    with torch.no_grad():
+        logits = [
+            model.logits(model(torch.tensor([found.ids]))) for model, found in zip((before, after), pieces, strict=True)
+        ]
+    rows = [[tokenizer.token_to_id(token) for token in shared] for tokenizer in (old, new)]
+    assert torch.equal(logits[0][..., rows[0]], logits[1][..., rows[1]])
+
+
+def test_a_new_token_starts_as_the_mean_of_the_old_ones(learned: BaseReport) -> None:
+    import torch
+
+    from training.model import load_model
+    from training.preparation import retokenize
+    from training.tokenizer import load_tokenizer, train_tokenizer
+
+    old, new = load_tokenizer(learned.model_dir), train_tokenizer(["zebra – zebra –", "WHERE WHERE"], 275)
+    model = load_model(learned.model_dir)
+    table = retokenize(model, old, new).model.embed_tokens.weight.detach()
+    rows = model.model.embed_tokens.weight.detach()
+    news = new.get_vocab().keys() - old.get_vocab().keys()
+    assert "zebra" in news
+    assert "âĢ" in news, "a part of a character"
+    for token in news:
+        parts = [old.token_to_id(part.value) for part in old.model.tokenize(token)]
+        assert len(parts) > 1
+        assert torch.allclose(table[new.token_to_id(token)], rows[parts].mean(0))
+
+
+def test_a_run_with_another_tokenizer_goes_on_with_it(learned: BaseReport, toy_data: Path, tmp_path: Path) -> None:
+    changes: dict[str, object] = {"init_from": learned.model_dir, "new_tokenizer": True, "vocab_size": 330}
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train_base(toy_config(toy_data, whole, max_steps=60, **changes))
+    _train_until_interrupted(toy_config(toy_data, parts, max_steps=60, **changes))
+    saved = (parts / "model" / "tokenizer.json").read_bytes()
+    assert saved == (whole / "model" / "tokenizer.json").read_bytes()
+    # Another vocab_size would learn another tokenizer, were the one of the run folder not used.
+    report = train_base(toy_config(toy_data, parts, max_steps=60, **changes | {"vocab_size": 300}))
+    assert report.steps == 60
+    assert (parts / "model" / "tokenizer.json").read_bytes() == saved
+    assert _are_equal(whole, parts)
+
+
+def test_a_start_without_byte_level_tokens_keeps_its_tokenizer(learned: BaseReport) -> None:
+    from tokenizers import Tokenizer, models
+
+    from training.model import load_model
+    from training.preparation import retokenize
+    from training.tokenizer import load_tokenizer
+
+    with pytest.raises(TrainingError, match="every byte"):
+        retokenize(load_model(learned.model_dir), Tokenizer(models.BPE()), load_tokenizer(learned.model_dir))
+
+
+def test_the_tokenizer_learns_from_the_whole_of_the_file(tmp_path: Path) -> None:
+    from training.preparation import spread_examples
+
+    path = tmp_path / "train.jsonl"
+    message = [{"role": "user", "content": "q"}]
+    lines = [json.dumps({"messages": message, "reply": str(number)}) for number in range(10)]
+    path.write_text("\n\n".join(lines) + "\n\n", encoding="utf-8")
+    chosen = {most: [int(example.reply) for example in spread_examples(path, most)] for most in (1, 3, 5, 10, 99)}
+    assert chosen == {1: [9], 3: [3, 6, 9], 5: [1, 3, 5, 7, 9], 10: list(range(10)), 99: list(range(10))}
+    with pytest.raises(DataError, match="Cannot read examples"):
+        list(spread_examples(tmp_path / "none.jsonl", 3))
 
 
 def test_muon_and_averaging_train_too(toy_data: Path, tmp_path: Path) -> None:
@@ -231,9 +317,25 @@ def test_every_base_config_parses_and_opens_with_its_command() -> None:
     ]
     assert len(paths) >= 1
     for path in paths:
-        assert load_config(BaseConfig, path).vocab_size == 4096
+        config = load_config(BaseConfig, path)
+        assert config.vocab_size == (8192 if config.new_tokenizer else 4096)
         assert f"training/configs/{path.name}" in path.read_text().splitlines()[0]
 
 
 def test_the_toy_examples_are_twenty() -> None:
     assert len(toy_lines()) == 20
+
+
+def test_halved_weights_are_near_and_training_goes_on_from_them(
+    learned: BaseReport, toy_data: Path, tmp_path: Path
+) -> None:
+    from training.half import halve_weights
+    from training.model import load_model
+
+    size = halve_weights(learned.model_dir, tmp_path / "base")
+    assert size < 0.52 * (learned.model_dir / "model.safetensors").stat().st_size
+    whole, half = (dict(load_model(folder).named_parameters()) for folder in (learned.model_dir, tmp_path / "base"))
+    for name, weight in whole.items():
+        assert (weight - half[name]).abs().max() <= weight.abs().max() / 128
+    report = train_base(toy_config(toy_data, tmp_path / "run", max_steps=2, init_from=tmp_path / "base"))
+    assert report.steps == 2

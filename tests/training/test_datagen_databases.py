@@ -13,6 +13,7 @@ import pytest
 
 from assistant.database import connect
 from assistant.guard import check
+from assistant.naming import write_name
 from assistant.types import Completion, DatabaseSchema, GuardedQuery, SchemaContext, SqlDraft
 from tests.training.unseen import HOSPITAL_TABLES, ODD_TABLES, build_hospital, build_odd_names
 from training.datagen.data_copy import DataCopy
@@ -21,7 +22,6 @@ from training.datagen.generate import DatagenConfig, generate
 from training.datagen.glossary import build_lexicon
 from training.datagen.grammar import Grammar
 from training.datagen.kinds.hierarchy import hierarchy
-from training.datagen.naming import write_name
 from training.datagen.questions import KIND_NAMES
 from training.datagen.reading import read_world
 from training.datagen.statement import read_tree

@@ -12,15 +12,15 @@ from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS as RESERVED_WORDS
 from sqlalchemy.dialects.sqlite.base import SQLiteIdentifierPreparer
 
 from assistant.database import Database
+from assistant.naming import aliases, quote_name, write_name
 from assistant.types import Column, DatabaseSchema, ForeignKey, GlossaryEntry, Table
 from training.datagen.derived import find_unit
 from training.datagen.english import with_article
 from training.datagen.filters import Filter
 from training.datagen.glossary import build_lexicon
 from training.datagen.lexicon import Lexicon, name_role, ref
-from training.datagen.naming import quote_name, write_name
 from training.datagen.phrases import RELATIVE, date_range
-from training.datagen.query import Query, aliases
+from training.datagen.query import Query
 from training.datagen.reading import read_world
 from training.datagen.relation_filters import child_filter
 from training.datagen.spoken import name_words, past_verb, plural_noun, say_column, say_table, singular

@@ -151,6 +151,18 @@ def test_prompts_give_the_same_tokens(made: tuple[Path, Any, Path]) -> None:
     assert [first] == wanted or (not wanted and first == "<|im_start|>")
 
 
+def test_words_behind_any_character_give_the_same_tokens(made: tuple[Path, Any, Path]) -> None:
+    folder, _, path = made
+    llama = open_gguf(path, vocab_only=True)
+    tokenizer = their_tokenizer(folder)
+    draw = random.Random(4)
+    pieces = ("title", "book", "WHERE", "year", "or", "der", "s", "Zür", "東京", "Привет", "ï")
+    words = ["".join(draw.choice(pieces) for _ in range(draw.randint(1, 3))) for _ in range(150)]
+    texts = [f"a{before}{word}" for word in words for before in (" ", "_", ".", "(", "'", " (", "('", "-", "“", "×")]
+    prompts = [prompt_of(text) for text in texts]
+    assert [tokens_of(llama, text) for text in prompts] == [tokenizer(text).input_ids for text in prompts]
+
+
 def test_the_file_has_our_template_and_the_tokens_that_end(made: tuple[Path, Any, Path]) -> None:
     folder, _, path = made
     llama = open_gguf(path, vocab_only=True)

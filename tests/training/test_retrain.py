@@ -19,10 +19,11 @@ from evaluation.execution import read_schema
 from evaluation.folder import sha256_of
 from tests.training.retrain_library import LENIENT, approve, change_schema, finished_home, retrain_config, serving
 from tests.training.toy import require
+from training.base import BaseConfig
 from training.retrain import main
 from training.retrain_config import RetrainConfig
 from training.retrain_data import read_pool
-from training.retrain_plan import find_start, plan_training, prepare_start
+from training.retrain_plan import SMALL_RECIPE, find_layout, find_start, plan_training, prepare_start
 from training.retrain_run import retrain
 from training.retrain_state import list_runs, lock_database
 from training.retrain_steps import STEPS
@@ -149,6 +150,19 @@ def test_training_starts_from_the_base_that_is_named_else_from_the_served_weight
     assert situation.served_path is not None
     situation.served_path.write_bytes(b"damaged")
     assert find_start(unnamed, situation) == SHIPPED_MODEL
+
+
+def test_data_are_laid_out_as_the_weights_know_them(home: Path) -> None:
+    config = retrain_config(home)
+    situation = look_around(config)
+    assert find_layout(config, situation) == "compact"
+    assert config.base is not None
+    (config.base / "queryforge.json").write_text('{"queryforge.prompt_layout": "listed"}', encoding="utf-8")
+    assert find_layout(config, situation) == "listed"
+    small = retrain_config(home, recipe=SMALL_RECIPE)
+    recipe = plan_training(small, situation, home / "next").recipe
+    assert isinstance(recipe, BaseConfig)
+    assert recipe.prompt_layout == "listed"
 
 
 @pytest.mark.model

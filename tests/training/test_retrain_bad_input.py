@@ -208,6 +208,8 @@ def test_a_disk_without_room_ends_in_one_error_and_a_rerun_goes_on(home: Path, m
     errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
     assert len(errors) == 1, done.stderr
     assert "space" in done.stderr or "room" in done.stderr
+    assert "--out" not in done.stderr
+    assert ("--runs" in done.stderr) == (step == "Data")
     assert serving(config) == before
     ask_served(config)
     assert [line for line in done.stderr.splitlines() if line.startswith("[")][-1].split()[1] == f"{step}:"

@@ -9,7 +9,8 @@ interruption, they give the same coverage.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from assistant.types import DatabaseSchema, Record
@@ -17,6 +18,7 @@ from evaluation.difficulty import LEVELS
 from training.datagen.drafts import Aspect, Item, Target
 from training.datagen.join_paths import list_paths
 from training.datagen.triples import Triple
+from training.datagen.wide import find_thin
 
 MAX_BATCHES_PER_ITEM = 4
 """Batches that aim at an item without one more hit before it is given up."""
@@ -25,6 +27,8 @@ LEAST_SHARE = 0.0005
 """Every item should be hit by at least this share of the examples..."""
 MAX_LEAST = 50
 """...but no more than so often."""
+MAX_TOGETHER = 5
+"""Columns of a wide table that are asked for together."""
 
 
 class Tried(NamedTuple):
@@ -48,6 +52,8 @@ class ItemCoverage(Record):
     """Examples for training that hit it."""
     held_out: int
     """Examples for evaluation that hit it."""
+    wanted: int
+    """Examples that were wanted."""
     reason: str = ""
     """Why it is not hit; empty when it is."""
 
@@ -60,7 +66,7 @@ class CoverageReport(Record):
     fingerprint: str
     """Of its schema."""
     least: int
-    """Examples that were wanted for each item."""
+    """Examples that were wanted for each item, but for the columns of wide tables."""
     hit: dict[Aspect, tuple[int, int]]
     """Items hit, and all items, by aspect."""
     items: tuple[ItemCoverage, ...]
@@ -89,7 +95,7 @@ class Coverage:
             schema: All tables and columns that should be covered.
             kinds: Kinds that the generator has, with what each needs.
             ruled_out: Items that cannot be hit, with the reason; those that are not of the schema are added to it.
-            least: Examples that each item should have.
+            least: Examples that each item should have; those of wide tables (`wide`) fewer.
         """
         self._schema = schema
         self._kinds = kinds
@@ -105,6 +111,8 @@ class Coverage:
         items += [Item("kind", name) for name in kinds]
         items += [Item("difficulty", level) for level in LEVELS]
         self.items: tuple[Item, ...] = tuple(dict.fromkeys((*items, *ruled_out)))
+        self._thin = {Item("column", name): thin for name, thin in find_thin(schema).items()}
+        self._fewer = {item: max(1, round(least * thin.share)) for item, thin in self._thin.items()}
 
     def add(self, triples: Iterable[Triple]) -> None:
         """Count what was kept."""
@@ -121,16 +129,16 @@ class Coverage:
     def plan(self) -> tuple[Target, ...]:
         """Choose what to aim at next: what is missing most, that which was tried least often first."""
         open_items = [item for item in self.items if self._is_open(item)]
-        open_items.sort(key=lambda item: (self._batches[item], self.hits[item] / self.least))
-        # Twice as many each time that aiming gave nothing: what is hit seldom should not be taken for hopeless.
-        return tuple(
-            Target(item, (self.least - self.hits[item]) * 2 ** self._batches[item])
-            for item in open_items[:TARGETS_PER_BATCH]
-        )
+        open_items.sort(key=lambda item: (self._batches[item], self.hits[item] / self._wanted(item)))
+        return tuple(islice(self._aim(open_items), TARGETS_PER_BATCH))
 
     def needs(self, triple: Triple) -> bool:
         """Tell whether an example hits something that is not covered yet."""
-        return any(self.hits[item] < self.least for item in triple.items)
+        return any(self.hits[item] < self._wanted(item) for item in triple.items)
+
+    def is_enough(self, aim: Item | None, triple: Triple) -> bool:
+        """Tell whether an example that was made for a column of a wide table is one too many."""
+        return aim in self._thin and not self.needs(triple)
 
     def report(self, train: Mapping[Item, int], held_out: Mapping[Item, int]) -> CoverageReport:
         """Say of every item how often it is hit, or why it is not."""
@@ -140,6 +148,7 @@ class Coverage:
                 name=item.name,
                 examples=train.get(item, 0),
                 held_out=held_out.get(item, 0),
+                wanted=self._wanted(item),
                 reason="" if train.get(item, 0) + held_out.get(item, 0) else self._explain(item),
             )
             for item in self.items
@@ -159,9 +168,31 @@ class Coverage:
             items=found,
         )
 
+    def _aim(self, items: Iterable[Item]) -> Iterator[Target]:
+        """Make targets: the columns of a wide table together, until that has failed."""
+        groups: dict[str, list[Item]] = {}
+        for item in items:
+            thin = self._thin.get(item)
+            if thin is None or self._batches[item]:
+                # Twice as many each time that aiming gave nothing: what is hit seldom should not be taken for hopeless.
+                yield Target(item, (self._wanted(item) - self.hits[item]) * 2 ** self._batches[item])
+                continue
+            group = groups.setdefault(thin.group, [])
+            group.append(item)
+            if len(group) == MAX_TOGETHER:
+                yield self._aim_at_all(groups.pop(thin.group))
+        yield from map(self._aim_at_all, groups.values())
+
+    def _aim_at_all(self, group: Sequence[Item]) -> Target:
+        missing = max(self._wanted(item) - self.hits[item] for item in group)
+        return Target(group[0], missing, tuple(item.name for item in group[1:]))
+
+    def _wanted(self, item: Item) -> int:
+        return self._fewer.get(item, self.least)
+
     def _is_open(self, item: Item) -> bool:
         is_tried_out = self._batches[item] >= MAX_BATCHES_PER_ITEM
-        return self.hits[item] < self.least and item not in self._ruled_out and not is_tried_out
+        return self.hits[item] < self._wanted(item) and item not in self._ruled_out and not is_tried_out
 
     def _explain(self, item: Item) -> str:
         if item in self._ruled_out:

@@ -21,12 +21,15 @@ _MANY: dict[Aspect, str] = {
     "table": "tables", "column": "columns", "path": "join paths", "kind": "kinds", "difficulty": "difficulties",
 }  # fmt: skip
 
+_FEWER = "Of a wide table, columns with a running number and those behind the first ones need fewer each."
+
 
 def render_coverage(report: CoverageReport) -> str:
     """Write the report: what is not covered first, then every item."""
     parts = [
         f"# What the training data of '{report.db_id}' cover",
         f"Hit: {say_hit(report.hit)}. Wanted were {report.least} examples for each; schema {report.fingerprint[:12]}.",
+        *([_FEWER] if any(item.wanted < report.least for item in report.items) else []),
         "## Not covered",
         _table(report.uncovered) if report.uncovered else "Nothing: every item is hit.",
     ]

@@ -29,6 +29,8 @@ class Target(NamedTuple):
     item: Item
     missing: int
     """Examples to aim for: those that it still needs, and more where aiming gave nothing before."""
+    more: tuple[str, ...] = ()
+    """Further columns (`table.column`) of the same table that one question may ask for together with it."""
 
 
 class BatchRequest(NamedTuple):

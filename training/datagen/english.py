@@ -1,4 +1,4 @@
-"""Regular English: articles, numbers in words, names of months. Plurals are those of `assistant.writing`.
+"""Regular English: articles, numbers in words, days. Plurals and names of months are those of `assistant.writing`.
 
 In: a word or a number. Out: text. Knows no schema; whoever writes the wordings in another language replaces this file
 too.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import date
 
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-          "November", "December")  # fmt: skip
+from assistant.writing import MONTHS
+
 ORDINALS = ("first", "second", "third", "fourth")
 _ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
          "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")  # fmt: skip

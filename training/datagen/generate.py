@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 
 from assistant.errors import DataError, UsageError
 from assistant.settings import PROJECT_ROOT, Settings
-from assistant.types import DatabaseSchema, Record
+from assistant.types import DatabaseSchema, PromptLayout, Record
 from evaluation.progress import narrate
 from training.datagen.bench import bench_datagen
 from training.datagen.coverage_text import say_hit
@@ -91,6 +91,8 @@ class DatagenConfig(Record):
     """What the teacher writes its rewordings in, such as `German and French`; empty for English."""
     glossary_path: Path | None = None
     """TOML file of domain terms; by default the one beside a SQLite file, if any."""
+    layout: PromptLayout = "compact"
+    """How prompts are laid out: as for a model that knows the schema by heart, or that is shown what it may need."""
 
 
 def generate(config: DatagenConfig, *, stop: threading.Event | None = None) -> DatagenSummary:
@@ -119,6 +121,7 @@ def generate(config: DatagenConfig, *, stop: threading.Event | None = None) -> D
             fingerprint=_digest_schema(source.schema),
             count=config.count,
             seed=config.seed,
+            layout=config.layout,
             generator=name_generator(config.teacher, has_values=config.teacher_values, languages=config.languages),
             excluded=hashlib.sha256("\n".join(sorted(excluded)).encode()).hexdigest(),
             code=digest_code(),
@@ -130,7 +133,9 @@ def generate(config: DatagenConfig, *, stop: threading.Event | None = None) -> D
             narrate(f"'{config.out}' is complete: the same command made it. Delete it to have it made again.")
             return finished
         work = stack.enter_context(closing(WorkFolder(config.out, identity)))
-        subject = stack.enter_context(open_subject(config.database_url, work.path, excluded=excluded, source=source))
+        subject = stack.enter_context(
+            open_subject(config.database_url, work.path, excluded=excluded, source=source, layout=config.layout)
+        )
         generator: Generator = subject.grammar
         if config.teacher:
             generator = stack.enter_context(
@@ -243,6 +248,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="what the teacher writes its rewordings in, such as 'German and French' (default: English)",
     )  # fmt: skip
     parser.add_argument(
+        "--layout", choices=("listed", "compact"), default="compact",
+        help="prompts with a listing of the tables that a question is likely to need, or with matched values alone "
+        "(default %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
         "--bench", action="store_true", help="measure the speed on this machine instead; writes nothing"
     )
     return parser
@@ -275,6 +285,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             teacher_values=args.teacher_values,
             languages=args.languages,
             glossary_path=glossary_path,
+            layout=args.layout,
         )
     except ValidationError as error:
         first = error.errors()[0]

@@ -15,11 +15,11 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from assistant.errors import UsageError
+from assistant.naming import write_name
 from assistant.types import DatabaseSchema, Table
 from assistant.words import split_name, word_set
 from training.datagen.derived import add_ages, add_measures, find_unit, name_columns
 from training.datagen.lexicon import Condition, Figure, Lexicon, Measure, Relation, name_instance, name_role, ref
-from training.datagen.naming import write_name
 from training.datagen.spoken import name_words, say_table, singular, split_words
 
 _PLACES = word_set(

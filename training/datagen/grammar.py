@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from assistant.naming import write_name
 from assistant.types import DatabaseSchema, Turn
 from training.datagen.asking import ask
 from training.datagen.data_copy import DataCopy
@@ -19,8 +20,7 @@ from training.datagen.drafts import BatchRequest, Draft, Item, Target
 from training.datagen.follow_ups import follow_up
 from training.datagen.glossary import build_lexicon
 from training.datagen.join_paths import JoinPath, list_paths
-from training.datagen.kinds.reach import ask_column, ask_path
-from training.datagen.naming import write_name
+from training.datagen.kinds.reach import ask_column, ask_columns, ask_path
 from training.datagen.query import Asked
 from training.datagen.questions import KIND_NAMES, draw_question
 from training.datagen.reading import read_world
@@ -90,7 +90,7 @@ class Grammar:
         wanted = min(DRAFTS_PER_MISSING * target.missing, MAX_DRAFTS_PER_TARGET)
         made = misses = number = 0
         while made < wanted and misses < MAX_MISSES:
-            found = [draft for draft in self._aim(target.item, number) if self._may_hit(draft, target.item)]
+            found = [draft for draft in self._aim(target, number) if self._may_hit(draft, target.item)]
             yield from found
             made += len(found)
             misses = 0 if found else misses + 1
@@ -106,8 +106,13 @@ class Grammar:
             return True
         return write_name(self._columns[item.name][1] if item.aspect == "column" else item.name) in draft.reply
 
-    def _aim(self, item: Item, number: int) -> list[Draft]:
+    def _aim(self, target: Target, number: int) -> list[Draft]:
         """Draw once for a target; every other time by the plain questions that reach everything."""
+        item = target.item
+        if target.more:
+            table, first = self._columns[item.name]
+            columns = (first, *(self._columns[name][1] for name in target.more))
+            return self._reworded(lambda: ask_columns(self.world, table, columns))
         if item.aspect == "kind":
             return self._of_kind(item.name)
         if item.aspect == "difficulty":

@@ -12,9 +12,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from assistant.naming import write_name
 from assistant.types import Column, DatabaseSchema, Table
 from assistant.words import word_set
-from training.datagen.naming import write_name
 from training.datagen.spoken import name_words
 
 REF_OPEN, REF_CLOSE, AGAIN = "\x01", "\x02", "\x03"

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from assistant.database import connect
 from assistant.drivers.engines import parse_url
 from assistant.errors import QueryForgeError
-from assistant.types import DatabaseSchema
+from assistant.types import DatabaseSchema, PromptLayout
 from evaluation.cache import fingerprint_content
 from evaluation.execution import Executor
 from evaluation.progress import narrate
@@ -143,6 +143,7 @@ def open_subject(
     has_variants: bool = True,
     glossary_path: Path | None = None,
     source: Source | None = None,
+    layout: PromptLayout = "compact",
 ) -> Iterator[Subject]:
     """Open a database; what is made in `folder` may be deleted afterwards.
 
@@ -153,6 +154,7 @@ def open_subject(
         has_variants: Whether look-alikes are held against variants of the data, and not the data alone.
         glossary_path: TOML file of domain terms; by default the one beside a SQLite file, if any.
         source: The same database, opened before.
+        layout: How prompts are laid out.
 
     Raises:
         UsageError: The address or the glossary cannot be used.
@@ -168,7 +170,7 @@ def open_subject(
         variants = _make_variants(source.path, readable.schema, folder) if has_variants else ()
         names = {table.name for table in readable.schema.tables}
         shown = schema.model_copy(update={"tables": tuple(table for table in schema.tables if table.name in names)})
-        bench = Bench(shown, str(data.path), variants, excluded, grammar.name, server=source.server)
+        bench = Bench(shown, str(data.path), variants, excluded, grammar.name, layout=layout, server=source.server)
         yield Subject(schema, readable, source.path, grammar, bench)
 
 

@@ -10,7 +10,8 @@ import random
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from training.datagen.english import MONTHS, ORDINALS, in_words, month_name, ordinal_day, year_in_words
+from assistant.writing import MONTHS
+from training.datagen.english import ORDINALS, in_words, month_name, ordinal_day, year_in_words
 from training.datagen.patterns import choose, fill, say
 
 SPANS = {

@@ -8,33 +8,12 @@ model has one way to say each thing.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
+from assistant.naming import aliases, write_name
 from training.datagen.lexicon import AGAIN, REF_CLOSE, REF_OPEN, Lexicon, Relation, ref
-from training.datagen.naming import RESERVED_WORDS, write_name
 
 _MARK = re.compile(f"{REF_OPEN}([^{REF_CLOSE}]+){REF_CLOSE}")
-
-
-@lru_cache(maxsize=32)
-def aliases(tables: tuple[str, ...]) -> Mapping[str, str]:
-    """Give each table of a schema its alias: initials, lengthened by letters of the name until unique.
-
-    Example:
-        >>> aliases(("customer", "contact", "sales_order"))
-        {'customer': 'c', 'contact': 'co', 'sales_order': 'so'}
-    """
-    given: dict[str, str] = {}
-    taken = {table.lower() for table in tables} | {"as", "at", "no"}
-    for table in tables:
-        words = re.findall(r"[a-z][a-z0-9]*", table.lower()) or ["t"]
-        initials = "".join(word[0] for word in words)
-        options = [initials, *(initials[:-1] + words[-1][: n + 1] for n in range(1, len(words[-1])))]
-        free = (o for o in options if o not in given.values() and o not in RESERVED_WORDS and o not in taken)
-        given[table] = next(free, f"{initials}{len(given)}")
-    return given
 
 
 def quote(value: str) -> str:

@@ -12,9 +12,9 @@ import re
 import sqlite3
 from datetime import date
 
+from assistant.naming import quote_name
 from assistant.types import Column, Table
 from training.datagen.lexicon import Key, Lexicon
-from training.datagen.naming import quote_name
 from training.datagen.spoken import split_words
 from training.datagen.world import World
 

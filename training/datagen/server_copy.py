@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assistant.errors import DatabaseError
+from assistant.naming import quote_name
 from assistant.types import Cell, Column, ColumnKind, DatabaseSchema, Dialect, Rejection, Table
 from evaluation.execution import Executor
 from evaluation.progress import narrate
@@ -205,18 +206,18 @@ class _Copying:
             column.model_copy(update={"sql_type": _TYPES.get(column.kind, "TEXT")}) for column in table.columns
         )
         parts = [
-            f"{_name(column.name)} {column.sql_type}{'' if _is_nullable(column, n, rows) else ' NOT NULL'}"
+            f"{quote_name(column.name)} {column.sql_type}{'' if _is_nullable(column, n, rows) else ' NOT NULL'}"
             for n, column in enumerate(columns)
         ]
         if table.primary_key:
-            parts.append(f"PRIMARY KEY ({', '.join(map(_name, table.primary_key))})")
+            parts.append(f"PRIMARY KEY ({', '.join(map(quote_name, table.primary_key))})")
         for key in table.foreign_keys:
-            own, theirs = ", ".join(map(_name, key.columns)), ", ".join(map(_name, key.ref_columns))
-            parts.append(f"FOREIGN KEY ({own}) REFERENCES {_name(key.ref_table)} ({theirs})")
+            own, theirs = ", ".join(map(quote_name, key.columns)), ", ".join(map(quote_name, key.ref_columns))
+            parts.append(f"FOREIGN KEY ({own}) REFERENCES {quote_name(key.ref_table)} ({theirs})")
         # A column a line, as people write it: introspection looks for comments at the ends of lines.
-        self._target.execute(f"CREATE TABLE {_name(table.name)} (\n" + ",\n".join(parts) + "\n)")
+        self._target.execute(f"CREATE TABLE {quote_name(table.name)} (\n" + ",\n".join(parts) + "\n)")
         # A row that was asked for twice is there once.
-        statement = f"INSERT OR IGNORE INTO {_name(table.name)} VALUES ({', '.join('?' * len(columns))})"
+        statement = f"INSERT OR IGNORE INTO {quote_name(table.name)} VALUES ({', '.join('?' * len(columns))})"
         self._target.executemany(statement, (tuple(map(_stored, row)) for row in rows))
         digest = sum(int.from_bytes(hashlib.blake2b(repr(row).encode(), digest_size=8).digest()) for row in rows)
         self._digests[table.name] = f"{len(rows)} {digest % 2**64:x}"  # in whatever order they came
@@ -236,7 +237,7 @@ class _Copying:
         return rows[: self._max_rows], found.result.is_truncated or len(rows) > self._max_rows
 
     def _quoted(self, name: str) -> str:
-        return _name(name) if self._dialect != "mysql" else "`" + name.replace("`", "``") + "`"
+        return quote_name(name) if self._dialect != "mysql" else "`" + name.replace("`", "``") + "`"
 
 
 def _without_twins(table: Table) -> Table:
@@ -285,7 +286,3 @@ def _literal(cell: Cell) -> str:
     if isinstance(cell, bool):
         return "TRUE" if cell else "FALSE"
     return "'" + cell.replace("'", "''") + "'" if isinstance(cell, str) else str(cell)
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

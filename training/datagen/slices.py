@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from assistant.errors import UsageError
+from assistant.files import write_whole
 from assistant.types import Record
 from training.datagen.coverage import Tried
 from training.datagen.triples import Triple
@@ -41,6 +41,8 @@ class Identity(Record):
     """Seed of the run."""
     generator: str
     """Who writes the drafts."""
+    layout: str = "compact"
+    """How prompts are laid out."""
     excluded: str
     """Digest of the questions that must not occur."""
     code: str
@@ -103,7 +105,7 @@ class WorkFolder:
         text = "".join(triple.model_dump_json() + "\n" for triple in triples).encode()
         note = note.model_copy(update={"sha256": hashlib.sha256(text).hexdigest()})
         with writing_to(self.path):
-            write_bytes(self._file(note.number), text)
+            write_whole(self._file(note.number), text)
             with self._manifest.open("ab") as manifest:
                 manifest.write(note.model_dump_json().encode() + b"\n")
         self.notes.append(note)
@@ -160,7 +162,7 @@ class WorkFolder:
     def _rewrite(self, identity: Identity) -> None:
         """Leave out what is torn or lost; no line may follow a torn one."""
         lines = (record.model_dump_json() + "\n" for record in (identity, *self.notes))
-        write_bytes(self._manifest, "".join(lines).encode())
+        write_whole(self._manifest, "".join(lines))
 
 
 def read_triples(path: Path) -> Iterator[Triple]:
@@ -168,13 +170,6 @@ def read_triples(path: Path) -> Iterator[Triple]:
     with path.open("rb") as lines:
         for line in lines:
             yield Triple.model_validate_json(line)
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(content)
-    os.replace(partial, path)
 
 
 @contextmanager

@@ -14,14 +14,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
 from assistant.database import connect
 from assistant.errors import DatabaseError
 from assistant.prompts import parse_reply, render_prompt
-from assistant.types import Completion, DatabaseSchema, Question, Rejection, SchemaContext, SqlDraft
+from assistant.schema import with_listing
+from assistant.types import (
+    Completion,
+    DatabaseSchema,
+    Prompt,
+    PromptLayout,
+    Question,
+    Rejection,
+    SchemaContext,
+    SqlDraft,
+)
 from assistant.values import ValueIndex
 from evaluation.difficulty import measure_difficulty
 from evaluation.execution import Executor
@@ -39,6 +49,8 @@ TIMEOUT_S = 5.0
 """Seconds after which a statement is dropped as too slow."""
 PLAIN_SHARE = 0.25
 """Share of prompts without matched values, as in a terminal where nobody looks values up."""
+BARE_SHARE = 0.1
+"""Share, among the former, of prompts without a listing either: all that a terminal gives."""
 MAX_QUESTION_CHARS = 300
 MAX_REMEMBERED = 50_000
 """Statements of which the result is remembered."""
@@ -73,6 +85,12 @@ class Bench(NamedTuple):
     """Questions that must not occur, normalised (`normalise`)."""
     generator: str = "grammar"
     """Who writes the drafts."""
+    layout: PromptLayout = "compact"
+    """How prompts are laid out."""
+    plain_share: float = PLAIN_SHARE
+    """Share of prompts without matched values."""
+    bare_share: float = BARE_SHARE
+    """Share, among the former, without a listing either: only weights that know the database can answer those."""
     has_look_alikes: bool = True
     """Whether statements are held against look-alikes; only the benchmark says no."""
     is_remembering: bool = True
@@ -147,9 +165,7 @@ class Validator:
             if refused is None:
                 return Dropped("the wrong draft is not refused", draft.aim)
             attempts = (refused,)
-        matched = () if _share_of(draft.question) < PLAIN_SHARE else self._values.match(draft.question)
-        context = self._context.model_copy(update={"values": matched})
-        prompt = render_prompt(Question(text=draft.question, history=history), context, "compact", attempts)
+        prompt = self._render(Question(text=draft.question, history=history), attempts)
         triple = Triple(
             messages=prompt.messages,
             reply=facts.sql if facts else draft.reply,
@@ -180,6 +196,15 @@ class Validator:
                 "flaw": facts.flaw,
             }
         )
+
+    def _render(self, question: Question, attempts: Sequence[tuple[SqlDraft, Rejection]]) -> Prompt:
+        """Render what the model will be shown, values and listing found as the assistant finds them."""
+        bench, share = self._bench, _share_of(question.text)
+        values = () if share < bench.plain_share else self._values.match(question.text)
+        context = self._context.model_copy(update={"values": values})
+        if bench.layout == "listed" and share >= bench.bare_share:
+            context = with_listing(context, question, bench.schema)
+        return render_prompt(question, context, bench.layout, attempts)
 
     def examine(self, sql: str) -> Facts | str:
         """Run a statement, or recall what it gave; returns what is known of it, or why it cannot be used.

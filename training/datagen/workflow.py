@@ -26,6 +26,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from assistant.errors import DataError
+from assistant.files import write_whole
 from assistant.types import DatabaseSchema
 from evaluation.progress import Progress, narrate
 from training.datagen.coverage import Coverage, Tried, least_hits
@@ -34,7 +35,7 @@ from training.datagen.division import divide
 from training.datagen.drafts import BatchRequest, Draft, Generator, Item, Target
 from training.datagen.keeping import Keeper
 from training.datagen.rule_out import Readable
-from training.datagen.slices import SliceNote, WorkFolder, write_bytes, writing_to
+from training.datagen.slices import SliceNote, WorkFolder, writing_to
 from training.datagen.summary import DatagenSummary
 from training.datagen.triples import Dropped, Triple
 
@@ -178,7 +179,8 @@ def update_coverage(state: State, job: Job) -> State:
     for draft, verdict in zip(state["drafts"], state["verdicts"], strict=True):
         reason = verdict.reason if isinstance(verdict, Dropped) else ""
         if isinstance(verdict, Triple):
-            if keeper.kept >= job.count and not coverage.needs(verdict):
+            is_over = keeper.kept >= job.count and not coverage.needs(verdict)
+            if is_over or coverage.is_enough(draft.aim, verdict):
                 reason = "enough"
             else:
                 judged = keeper.judge(verdict)
@@ -234,9 +236,9 @@ def finish(state: State, job: Job) -> State:
         identity=work.identity,
     )
     with writing_to(job.out):
-        write_bytes(job.out / "coverage.json", report.model_dump_json(indent=1).encode() + b"\n")
-        write_bytes(job.out / "coverage.md", render_coverage(report).encode())
-        write_bytes(job.out / "summary.json", summary.model_dump_json(indent=2).encode() + b"\n")
+        write_whole(job.out / "coverage.json", report.model_dump_json(indent=1) + "\n")
+        write_whole(job.out / "coverage.md", render_coverage(report))
+        write_whole(job.out / "summary.json", summary.model_dump_json(indent=2) + "\n")
     work.remove()
     if state["keeper"].kept < job.count:
         narrate(f"Only {summary.kept:,} of {job.count:,} examples: the database gives no more different questions.")

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 
+from assistant.naming import quote_name as quote_name
 from training.datagen.lexicon import AGAIN, Key, Lexicon, Relation, name_instance, ref
-from training.datagen.naming import quote_name as quote_name
 from training.datagen.patterns import Slot, choose, say
 from training.datagen.spoken import plural_noun
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from assistant.naming import aliases, write_name
 from assistant.writing import plural
-from training.datagen.naming import write_name
-from training.datagen.query import Asked, aliases, quote
+from training.datagen.query import Asked, quote
 from training.datagen.world import World
 
 _Option = tuple[str, str, str]

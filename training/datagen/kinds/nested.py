@@ -6,13 +6,13 @@ rows of the top few groups.
 
 from __future__ import annotations
 
+from assistant.naming import aliases, write_name
 from assistant.writing import plural
 from training.datagen.dimensions import draw_dimension
 from training.datagen.filters import noun_phrase, restrict
 from training.datagen.lexicon import ref
-from training.datagen.naming import write_name
 from training.datagen.phrases import say_number
-from training.datagen.query import Asked, Query, aliases, quote
+from training.datagen.query import Asked, Query, quote
 from training.datagen.relation_filters import draw_few
 from training.datagen.world import World
 

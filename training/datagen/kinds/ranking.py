@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from assistant.naming import write_name
 from training.datagen.column_filters import AGES
 from training.datagen.filters import noun_phrase, restrict
 from training.datagen.lexicon import Figure, ref
-from training.datagen.naming import write_name
 from training.datagen.phrases import comparison, say_number
 from training.datagen.query import Asked, Query
 from training.datagen.relation_filters import draw_few

@@ -1,10 +1,12 @@
 """Plain questions that reach any column and any join path, so that what the other kinds pass over is asked for too.
 
-In: a World and a column, or the foreign keys to follow. Out: one Asked. The path is spoken of step by step: "the
-manager of the handler of each ticket".
+In: a World and a column, several of a wide table, or the foreign keys to follow. Out: one Asked. The path is spoken of
+step by step: "the manager of the handler of each ticket".
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from assistant.writing import plural
 from training.datagen.english import with_article
@@ -65,6 +67,16 @@ def ask_column(world: World, table: str, column: str) -> Asked | None:
     query.filter(f"{target} IS {'NOT ' if form == 'known' else ''}NULL")
     text = world.word(f"column_known.{form}", rows=rows, column=word, a_column=with_article(word))
     return Asked("column_known", text, query.sql())
+
+
+def ask_columns(world: World, table: str, columns: Sequence[str]) -> Asked | None:
+    """Ask for several columns of a table at once, as its wide ones are read; None when nobody wants to read one."""
+    if any(world.lexicon.column(table, column).kind in _UNLISTED for column in columns):
+        return None
+    query = Query(world.lexicon, table)
+    query.select = [ref(table, column) for column in columns]
+    words = world.join_words([world.say(table, column) for column in columns])
+    return Asked("column_list", world.word("column_list.alone", rows=world.noun(table), column=words), query.sql())
 
 
 def ask_path(world: World, path: JoinPath) -> Asked | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from assistant.naming import write_name
 from assistant.writing import plural
 from training.datagen.column_filters import condition_filter, own_filter
 from training.datagen.dimensions import draw_dimension
 from training.datagen.filters import noun_phrase, restrict
 from training.datagen.lexicon import ref
 from training.datagen.measures import measure_base, measure_filters, measure_query
-from training.datagen.naming import write_name
 from training.datagen.query import Asked, Query
 from training.datagen.relation_filters import draw_few
 from training.datagen.world import World

@@ -1,6 +1,6 @@
-"""How the name of a table or column is written in SQL.
+"""How names are written in SQL: tables and columns, and the aliases of tables.
 
-In: a name as the database spells it. Out: the name as it stands in a statement: bare where SQLite, PostgreSQL and MySQL
+In: names as the database spells them. Out: a name as it stands in a statement: bare where SQLite, PostgreSQL and MySQL
 all take it so, else in double quotes, which sqlglot turns into backticks for MySQL. Capitals are quoted although SQLite
 does not ask for it: PostgreSQL does, and one spelling for all systems is easier to learn and to translate.
 
@@ -10,6 +10,7 @@ does not ask for it: PostgreSQL does, and one spelling for all systems is easier
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 from assistant.words import word_set
@@ -66,3 +67,24 @@ def write_name(name: str) -> str:
         ('order_line', '"Order"', '"group"', '"2nd contact"')
     """
     return name if _PLAIN.fullmatch(name) and name not in RESERVED_WORDS else quote_name(name)
+
+
+@lru_cache(maxsize=256)
+def aliases(tables: tuple[str, ...]) -> Mapping[str, str]:
+    """Give each table of a schema its alias: initials, lengthened by letters of the name until unique.
+
+    The order in which the tables are given does not matter.
+
+    Example:
+        >>> aliases(("customer", "contact", "sales_order"))
+        {'contact': 'c', 'customer': 'cu', 'sales_order': 'so'}
+    """
+    given: dict[str, str] = {}
+    taken = {table.lower() for table in tables} | {"as", "at", "no"}
+    for table in sorted(tables):
+        words = re.findall(r"[a-z][a-z0-9]*", table.lower()) or ["t"]
+        initials = "".join(word[0] for word in words)
+        options = [initials, *(initials[:-1] + words[-1][: n + 1] for n in range(1, len(words[-1])))]
+        free = (o for o in options if o not in given.values() and o not in RESERVED_WORDS and o not in taken)
+        given[table] = next(free, f"{initials}{len(given)}")
+    return given

@@ -1,0 +1,1 @@
+"""Human questions of public corpora, made into training examples for a base model."""
