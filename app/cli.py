@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("app.doctor:main", "check the model, the database and this machine, with a remedy for each fault"),
     "pairs": ("app.pairs:main", "list, add, review, export and import approved question-SQL pairs"),
     "eval": ("evaluation.runner:main", "grade the answers to a file of questions"),
+    "ablate": ("evaluation.ablation:main", "measure what each of the helps around the model is worth"),
     "report": (
         "evaluation.report:main",
         "turn a finished evaluation into a page with plots, also against an older one",
@@ -35,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "bench": ("evaluation.bench:main", "measure how long answers take on this machine"),
     "datagen": ("training.datagen.generate:main", "make question-SQL pairs from a database, for training"),
+    "corpus": ("training.corpus.make:main", "make question-SQL pairs of many schemas, to train a base on"),
     "train": ("training.train:main", "train the small model from scratch, or fine-tune a pretrained one"),
     "export": ("training.gguf:main", "turn trained weights into a GGUF file"),
     "register": ("training.register:main", "let a GGUF file serve, in Ollama or embedded, or roll it back"),

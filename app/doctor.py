@@ -152,7 +152,7 @@ def _model(settings: Settings, schema: DatabaseSchema | None) -> tuple[ModelInfo
 
 
 def _match(info: ModelInfo, schema: DatabaseSchema) -> Finding:
-    from assistant.agent import describe_mismatch
+    from assistant.engines import describe_mismatch
 
     warnings = describe_mismatch(info, schema)
     if warnings:

@@ -1,59 +1,40 @@
 """The only door: a question in, an Answer out.
 
-Holds what lasts from question to question (database, model, index of values, compiled graph) and is safe to use from
-several threads. A model that is registered for the database meanwhile answers from the next question on; questions that
-are being answered keep the one they began with. Judges nothing itself; the steps are in `graph.py`, which is imported
-when the first question is asked.
+Holds what lasts from question to question (database, index of values, choices of persons; the models are in `engines`)
+and is safe to use from several threads. Judges nothing itself; the steps are in `graph.py`, which is imported when the
+first question is asked.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from assistant.backends.base import Backend
-from assistant.backends.choose import choose_backend, choose_weights, embed_model
-from assistant.backends.embeddings import OllamaEmbedder
-from assistant.backends.llamacpp import LlamaCppBackend
-from assistant.bank import bank_path, read_bank
-from assistant.confidence import read_table
 from assistant.database import Database, connect_as_set
-from assistant.errors import BackendError, BackendGone, UsageError
-from assistant.masking import without_values
+from assistant.drivers.streaming import RowBatch
+from assistant.engines import Engines, Known, describe_mismatch
+from assistant.errors import BackendGone, UsageError
+from assistant.indexing import LiveValues
 from assistant.memory.approved import ApprovedPairs
-from assistant.recall import MAX_EXAMPLES, Recall
-from assistant.served import ServedModels, Serving
 from assistant.settings import Settings
-from assistant.types import Answer, DatabaseSchema, KnownPair, MatchedValue, ModelInfo, Question, StepEvent
-from assistant.values import ValueIndex
+from assistant.types import (
+    Answer,
+    DatabaseSchema,
+    MatchedValue,
+    ModelInfo,
+    Question,
+    Rejection,
+    StepEvent,
+)
+from assistant.wording import open_answer_model
 
 if TYPE_CHECKING:
-    from assistant.graph import AgentContext, AgentGraph
+    pass
 
-MAX_EXAMPLE_TOKENS = 400
-"""Most tokens that similar questions may take in a prompt; an eighth of the context where that is less."""
 MAX_CHOICES = 256
 """Questions whose chosen reading is remembered; the oldest is forgotten first."""
-
-
-@dataclass
-class _Engine:
-    """A model and what is prepared for it."""
-
-    backend: Backend
-    reason: str
-    """Why this one."""
-    is_ours: bool
-    """Whether it is closed by this object."""
-    prepared: tuple[AgentGraph, AgentContext] | None = None
-    """None until the first question."""
-    questions: int = 0
-    """Questions that it is answering."""
-    is_replaced: bool = False
-    """Whether another one answers new questions; the last question it answers closes it."""
 
 
 class Assistant:
@@ -79,28 +60,30 @@ class Assistant:
         self.settings = settings
         self._lock = threading.Lock()
         self._choices: dict[Question, str] = {}
-        self._renewing = threading.Lock()
-        self._is_closed = False
-        self._standing_in = threading.Lock()
-        self._stand_in: _Engine | None = None
         self._opened: Database | None = None
         if database is None:
             database = self._opened = connect_as_set(settings)
         self._database = database
         self._approved = ApprovedPairs(settings.memory_url, database.db_id)
+        self._answer_model: Backend | None = None
+        is_matching = settings.send_values and settings.match_values
+        self._values = LiveValues(database, wait_s=settings.values_timeout_s) if is_matching else None
         try:
-            if backend is None:
-                self._stamp = self._find_stamp()
-                backend, reason = choose_backend(settings, self._find_serving())
-                self._engine = _Engine(backend, reason, is_ours=True)
-            else:
-                self._engine = _Engine(backend, "Given by the caller.", is_ours=False)
+            self._answer_model = open_answer_model(settings)
+            known = Known(
+                database=database,
+                approved=self._approved,
+                match_values=self.match_values,
+                renew_values=self._renew_values,
+                answer_model=self._answer_model,
+            )
+            self._engines = Engines(settings, known, backend)
         except BaseException:
             if self._opened is not None:
                 self._opened.close()
             raise
-        is_embedded = self._engine.is_ours and isinstance(self._engine.backend, LlamaCppBackend)
-        self._is_following = is_embedded and settings.model_path is None
+        if self._values is not None:
+            self._values.start()
 
     def __enter__(self) -> Assistant:
         return self
@@ -122,11 +105,12 @@ class Assistant:
         from assistant.graph import answer_question
 
         try:
-            with self._working() as (graph, context):
-                return answer_question(graph, asked, context)
+            with self._engines.working() as (graph, context):
+                notices = self._wait_for_values()
+                return _with_notices(answer_question(graph, asked, context), *notices)
         except BackendGone as error:
-            graph, context, notice = self._fall_back(error)
-        return _with_notice(answer_question(graph, asked, context), notice)
+            graph, context, notice = self._engines.fall_back(error)
+        return _with_notices(answer_question(graph, asked, context), notice)
 
     def stream(self, question: Question | str) -> Generator[StepEvent | Answer, None, None]:
         """Answer one question, telling each step as it goes; the last item is the Answer.
@@ -170,10 +154,38 @@ class Assistant:
                 self._choices.pop(next(iter(self._choices)))
         return chosen
 
+    def run_sql(self, question: Question, sql: str) -> Answer | Rejection:
+        """Answer a question with SQL that a person wrote: checked and run like any draft, and no model is asked.
+
+        Raises:
+            UsageError: There is no SQL.
+            DatabaseError: The time limit was reached, or the database failed.
+        """
+        from assistant.rerunning import run_sql
+
+        return run_sql(question, sql, self._database, self.settings)
+
+    def stream_rows(self, answer: Answer) -> Generator[RowBatch, None, None]:
+        """Run the query of an answer again and give all its rows in batches, not only those that it shows.
+
+        Close the generator in the thread that began it.
+
+        Raises:
+            UsageError: While iterating: the answer has no rows, or its query may not be run any more.
+            DatabaseError: While iterating: the time limit was reached, or the database failed.
+        """
+        from assistant.rerunning import stream_answer
+
+        return stream_answer(answer, self._database, self.settings)
+
+    def match_values(self, text: str) -> tuple[MatchedValue, ...]:
+        """Find the words of a question that are values in the database; none before these have been read."""
+        return () if self._values is None else self._values.match(text)
+
     @property
     def backend_reason(self) -> str:
         """Why this model answers."""
-        return self._engine.reason
+        return self._engines.reason
 
     def schema(self) -> DatabaseSchema:
         """Describe the database."""
@@ -185,7 +197,7 @@ class Assistant:
         Raises:
             BackendError: It cannot be loaded or reached.
         """
-        return self._engine.backend.info()
+        return self._engines.info()
 
     def warnings(self) -> tuple[str, ...]:
         """Say why answers may be wrong although everything works; empty when there is nothing to say.
@@ -193,21 +205,19 @@ class Assistant:
         Raises:
             BackendError: The model cannot be loaded or reached.
         """
-        prepared = self._engine.prepared
-        faults = prepared[1].recall.faults() if prepared and isinstance(prepared[1].recall, Recall) else ()
-        return (*describe_mismatch(self.model_info(), self.schema()), *self._database.warnings(), *faults)
+        return (
+            *describe_mismatch(self.model_info(), self.schema()),
+            *self._database.warnings(),
+            *self._engines.faults(),
+        )
 
     def close(self) -> None:
         """Close what this object opened; calling it twice is harmless."""
-        with self._lock:
-            self._is_closed = True
-            engine = self._engine
-            engine.prepared = None
-        if engine.is_ours:
-            engine.backend.close()
-        with self._standing_in:
-            if self._stand_in is not None:
-                self._stand_in.backend.close()
+        self._engines.close()
+        if self._answer_model is not None:
+            self._answer_model.close()
+        if self._values is not None:
+            self._values.close()
         self._approved.close()
         if self._opened is not None:
             self._opened.close()
@@ -232,168 +242,30 @@ class Assistant:
         from assistant.graph import stream_question
 
         try:
-            with self._working() as (graph, context):
-                yield from stream_question(graph, question, context)
+            with self._engines.working() as (graph, context):
+                notices = self._wait_for_values()
+                for event in stream_question(graph, question, context):
+                    yield _with_notices(event, *notices) if isinstance(event, Answer) else event
             return
         except BackendGone as error:
-            graph, context, notice = self._fall_back(error)
+            graph, context, notice = self._engines.fall_back(error)
         yield StepEvent(step="generate_sql", detail=notice)
         for event in stream_question(graph, question, context):
-            yield _with_notice(event, notice) if isinstance(event, Answer) else event
+            yield _with_notices(event, notice) if isinstance(event, Answer) else event
 
-    def _fall_back(self, gone: BackendGone) -> tuple[AgentGraph, AgentContext, str]:
-        """Give what the embedded model needs to answer in place of one that is gone, and what to say of it.
+    def _renew_values(self) -> None:
+        if self._values is not None:
+            self._values.renew()
 
-        Raises:
-            BackendGone: `gone`, when that is not allowed, the model has never answered, or the other cannot be used.
-        """
-        # One that was never there is a wrong setting, which another model would only hide.
-        has_answered = self._engine.is_ours and self._engine.prepared is not None
-        if not self.settings.falls_back or not has_answered:
-            raise gone
-        with self._standing_in:
-            if self._stand_in is None:
-                settings = self.settings.model_copy(update={"backend": "llamacpp", "model_path": None})
-                backend, reason = embed_model(settings, self._find_serving(), "in place of a server that is gone")
-                engine = _Engine(backend, reason, is_ours=True)
-                try:
-                    engine.prepared = self._prepare(backend)
-                except BackendError as error:
-                    backend.close()
-                    raise gone from error
-                self._stand_in = engine
-            prepared = self._stand_in.prepared
-        assert prepared is not None  # set above, once
-        graph, context = prepared
-        notice = f"{gone.message} The embedded model '{context.backend.info().name}' answered instead."
-        return graph, replace(context, cancelled=threading.Event()), notice
-
-    @contextmanager
-    def _working(self) -> Iterator[tuple[AgentGraph, AgentContext]]:
-        """Give what one question needs, and keep the model open until it is answered."""
-        self._renew()
-        with self._lock:
-            engine = self._engine
-            if engine.prepared is None:
-                engine.prepared = self._prepare(engine.backend)
-            graph, context = engine.prepared
-            engine.questions += 1
-        try:
-            yield graph, replace(context, cancelled=threading.Event())
-        finally:
-            with self._lock:
-                engine.questions -= 1
-                is_last = engine.is_replaced and engine.questions == 0
-            if is_last:
-                engine.backend.close()
-
-    def _prepare(self, backend: Backend, *, refresh: bool = False) -> tuple[AgentGraph, AgentContext]:
-        """Load the model, index the database's values and compile the graph."""
-        from assistant.graph import AgentContext, build_graph
-
-        info, schema = backend.info(), self._database.schema(refresh)
-        sends_values = self.settings.send_values
-        match = ValueIndex.build(self._database, schema).match if sends_values else _match_nothing
-        context = AgentContext(
-            backend=backend,
-            database=self._database,
-            # The steps see of the schema what the model may see: nothing later can send what is not there.
-            schema=schema if sends_values else without_values(schema),
-            match_values=match,
-            prompt_layout=info.prompt_layout,
-            settings=self.settings,
-            recall=self._prepare_recall(info),
-            confidence_table=read_table(info),
-            warnings=describe_mismatch(info, schema),
-        )
-        return build_graph(), context
-
-    def _prepare_recall(self, info: ModelInfo) -> Recall:
-        """Make ready what is known already, and see to it that a model is told only what it can make use of."""
-        settings = self.settings
-        trained = info.examples if info.examples is not None else MAX_EXAMPLES if info.prompt_layout == "full" else 0
-        # Examples hold values, which somebody once asked for or which were drawn from the data.
-        most = trained if settings.send_values else 0
-        embed = OllamaEmbedder(settings.ollama_host, settings.embedding_model) if settings.embedding_model else None
-        return Recall(
-            self._approved if settings.recalls else None,
-            lambda: self._read_bank(info),
-            max_examples=most,
-            max_tokens=min(MAX_EXAMPLE_TOKENS, info.context_tokens // 8),
-            embed=embed,
-        )
-
-    def _read_bank(self, info: ModelInfo) -> tuple[KnownPair, ...]:
-        """Read the pairs that came with the model; for one on a server, those of the model that would be embedded."""
-        path = info.path if info.path is not None else choose_weights(self.settings, self._find_serving())
-        return read_bank(bank_path(path), self._database.db_id, self._database.dialect)
-
-    def _renew(self) -> None:
-        """Change to the model that was registered since the last look, if there is one.
-
-        One question waits until it is loaded; others go on with the model there is. A model that cannot be loaded
-        changes nothing.
-        """
-        if not self._is_following or self._find_stamp() == self._stamp:
-            return
-        if not self._renewing.acquire(blocking=False):
-            return
-        try:
-            stamp = self._find_stamp()
-            backend, reason = embed_model(self.settings, self._find_serving(), "registered while this was running")
-            engine = _Engine(backend, reason, is_ours=True)
-            try:
-                # The model is mostly trained again because the schema has changed.
-                engine.prepared = self._prepare(backend, refresh=True)
-            except BackendError as error:
-                backend.close()
-                self._engine.reason += f" A newer one cannot be used: {error.message}"
-            else:
-                self._replace(engine)
-            self._stamp = stamp
-        finally:
-            self._renewing.release()
-
-    def _replace(self, engine: _Engine) -> None:
-        with self._lock:
-            if self._is_closed:
-                old = engine
-            else:
-                old, self._engine = self._engine, engine
-            old.is_replaced = True
-            is_idle = old.questions == 0
-        if is_idle:
-            old.backend.close()
-
-    def _find_stamp(self) -> tuple[int, int, int] | None:
-        return ServedModels(self.settings.models_path).stamp(self._database.db_id, self._database.dialect)
-
-    def _find_serving(self) -> Serving:
-        return ServedModels(self.settings.models_path).current(self._database.db_id, self._database.dialect)
+    def _wait_for_values(self) -> tuple[str, ...]:
+        """Give what is to be said of values that are not read yet."""
+        notice = "" if self._values is None else self._values.wait()
+        return (notice,) if notice else ()
 
 
-def _with_notice(answer: Answer, notice: str) -> Answer:
-    return answer.model_copy(update={"notices": (*answer.notices, notice)})
+def _with_notices(answer: Answer, *notices: str) -> Answer:
+    return answer.model_copy(update={"notices": (*answer.notices, *notices)}) if notices else answer
 
 
 def _without_choice(question: Question) -> Question:
     return question.model_copy(update={"chosen_sql": ""})
-
-
-def _match_nothing(text: str) -> tuple[MatchedValue, ...]:
-    return ()
-
-
-def describe_mismatch(info: ModelInfo, schema: DatabaseSchema) -> tuple[str, ...]:
-    """Say how the database differs from the one the model was fine-tuned for; empty when it does not."""
-    if info.trained_db_id and info.trained_db_id != schema.db_id:
-        return (
-            f"The model '{info.name}' was trained for the database '{info.trained_db_id}', not for '{schema.db_id}': "
-            "its answers here will mostly be wrong. Train one for this database, or choose another model.",
-        )
-    if info.trained_fingerprint and info.trained_fingerprint != schema.fingerprint:
-        return (
-            f"The schema of '{schema.db_id}' has changed since the model '{info.name}' was trained for it: "
-            "answers that touch the change may be wrong. Train it again.",
-        )
-    return ()

@@ -13,7 +13,8 @@ import sqlite3
 import threading
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -25,13 +26,25 @@ from assistant.drivers.cells import normalise_cell, normalise_rows
 from assistant.drivers.engines import open_engine, parse_url, reading
 from assistant.drivers.failures import missing_column, query_failed, reached_time_limit
 from assistant.drivers.introspection import fingerprint, read_tables
+from assistant.drivers.streaming import RowBatch, stream_rows
 from assistant.errors import DatabaseError, UsageError
 from assistant.masking import check_patterns, mask_rows, mask_tables, read_patterns, unused_patterns, without_quotes
 from assistant.settings import Settings
-from assistant.types import DatabaseSchema, Dialect, GlossaryEntry, GuardedQuery, QueryResult, Rejection, ResultColumn
+from assistant.types import (
+    DatabaseSchema,
+    Dialect,
+    GlossaryEntry,
+    GuardedQuery,
+    QueryResult,
+    Rejection,
+    ResultColumn,
+    Table,
+)
 
 VALUES_TIMEOUT_S = 5.0
 _TERM_HINT = "Each entry is [[term]] with term, meaning and, if wanted, synonyms (a list) and sql."
+_DESCRIPTION = ("table", "column", "text")
+_DESCRIPTION_HINT = "Each entry is [[description]] with table, text and, for one of its columns, column."
 _MASKED_HINT = 'Write it above the first [[term]], such as masked = ["customer.email", "*.phone"].'
 
 
@@ -67,6 +80,7 @@ def connect(
         beside = Path(name).with_suffix(".glossary.toml")
         glossary_path = beside if beside.is_file() else None
     glossary = load_glossary(glossary_path) if glossary_path else ()
+    descriptions = load_descriptions(glossary_path) if glossary_path else {}
     patterns = (*check_patterns(masked), *(load_masked(glossary_path) if glossary_path else ()))
     engine = open_engine(parsed, dialect)
     return Database(
@@ -74,6 +88,7 @@ def connect(
         db_id=Path(name).stem if dialect == "sqlite" else name,
         dialect=dialect,
         glossary=glossary,
+        descriptions=descriptions,
         masked=patterns,
         withholds_values=withholds_values,
     )
@@ -89,6 +104,7 @@ class Database:
         db_id: str,
         dialect: Dialect,
         glossary: tuple[GlossaryEntry, ...] = (),
+        descriptions: Mapping[tuple[str, str], str] | None = None,
         masked: tuple[str, ...] = (),
         withholds_values: bool = False,
     ) -> None:
@@ -96,6 +112,7 @@ class Database:
         self.dialect: Dialect = dialect
         self._engine = engine
         self._glossary = glossary
+        self._descriptions = descriptions or {}
         self._masked = masked
         self._withholds_values = withholds_values
         self._schema: DatabaseSchema | None = None
@@ -110,7 +127,8 @@ class Database:
         with self._schema_lock:
             if self._schema is None or refresh:
                 try:
-                    tables = mask_tables(read_tables(self._engine, self.dialect), self._masked)
+                    tables = read_tables(self._engine, self.dialect)
+                    tables = mask_tables(describe_tables(tables, self._descriptions), self._masked)
                 except SQLAlchemyError as error:
                     raise self._failed("read the schema", error) from error
                 if not tables:
@@ -175,6 +193,31 @@ class Database:
             is_truncated=len(raw) > query.max_rows,
             elapsed_ms=elapsed_ms,
         )
+
+    def stream(self, query: GuardedQuery, *, timeout_s: float) -> Generator[RowBatch, None, None]:
+        """Run a query as `run` does, and give its rows in batches; at least one, which may be empty.
+
+        Close the generator in the thread that began it: the transaction ends with it.
+
+        Raises:
+            DatabaseError: While iterating: the time limit was reached, or the database failed or refused the query.
+        """
+        batches = stream_rows(self._engine, self.dialect, query.sql, max_rows=query.max_rows, timeout_s=timeout_s)
+        try:
+            for batch in batches:
+                if self._masked and query.width != len(batch.names):
+                    raise DatabaseError(
+                        f"The query has {len(batch.names)} columns, of which some may be masked.",
+                        "Name the columns instead of *.",
+                    )
+                kinds = tuple("text" if at in query.masked else kind for at, kind in enumerate(batch.kinds))
+                yield replace(batch, kinds=kinds, rows=mask_rows(batch.rows, query.masked))
+        except (SQLAlchemyError, sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
+            rejection = query_failed(error, self.dialect, db_id=self.db_id, timeout_s=timeout_s)
+            rejection = without_quotes(rejection) if self._withholds_values else rejection
+            raise DatabaseError(rejection.message, rejection.hint) from error
+        finally:
+            batches.close()
 
     def distinct_values(self, table_name: str, column_name: str, *, limit: int) -> tuple[str, ...] | None:
         """List the different values of a column as text, sorted; None when there are more than `limit`.
@@ -263,6 +306,7 @@ def load_glossary(path: Path) -> tuple[GlossaryEntry, ...]:
     content = _read_glossary(path)
     entries = content.pop("term", [])
     content.pop("masked", None)
+    content.pop("description", None)
     if content or not isinstance(entries, list):
         raise UsageError(f"Cannot use the glossary '{path}': it may hold nothing but [[term]] entries.", hint)
     found = []
@@ -276,6 +320,46 @@ def load_glossary(path: Path) -> tuple[GlossaryEntry, ...]:
                 f"Cannot use term {number} of the glossary '{path}': {field}: {first['msg']}.", hint
             ) from error
     return tuple(found)
+
+
+def load_descriptions(path: Path) -> dict[tuple[str, str], str]:
+    """Read what people wrote about tables and columns: `[[description]]` entries with table, column and text.
+
+    Returns:
+        Table and column, in lower case, the column empty for the table itself -> text.
+
+    Raises:
+        UsageError: It cannot be read, or an entry does not fit.
+    """
+    entries = _read_glossary(path).get("description", [])
+    found: dict[tuple[str, str], str] = {}
+    for entry in entries if isinstance(entries, list) else [None]:
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(name, ""), str) for name in _DESCRIPTION):
+            raise UsageError(f"Cannot use a [[description]] of the glossary '{path}'.", _DESCRIPTION_HINT)
+        if not entry.get("table") or not entry.get("text") or set(entry) - set(_DESCRIPTION):
+            raise UsageError(f"Cannot use a [[description]] of the glossary '{path}'.", _DESCRIPTION_HINT)
+        found[entry["table"].lower(), entry.get("column", "").lower()] = entry["text"]
+    return found
+
+
+def describe_tables(tables: Iterable[Table], descriptions: Mapping[tuple[str, str], str]) -> tuple[Table, ...]:
+    """Put what people wrote about tables and columns in place of the database's own comments."""
+    if not descriptions:
+        return tuple(tables)
+    return tuple(
+        table.model_copy(
+            update={
+                "comment": descriptions.get((table.name.lower(), ""), table.comment),
+                "columns": tuple(
+                    part.model_copy(update={"comment": text})
+                    if (text := descriptions.get((table.name.lower(), part.name.lower())))
+                    else part
+                    for part in table.columns
+                ),
+            }
+        )
+        for table in tables
+    )
 
 
 def _read_glossary(path: Path) -> dict[str, object]:

@@ -18,8 +18,8 @@ from assistant.errors import TrainingError
 PARTIAL = ".partial"
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write or replace a file, so that there is the old content or the new one at any moment.
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write or replace a file, so that there is the old content or the new one at any moment; text as UTF-8.
 
     Raises:
         OSError: It cannot be written; the old content stays.
@@ -27,7 +27,7 @@ def write_whole(path: Path, content: bytes) -> None:
     partial = path.with_name(path.name + PARTIAL)
     try:
         with partial.open("wb") as file:
-            file.write(content)
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)

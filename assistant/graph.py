@@ -7,6 +7,8 @@
       |     |           +-- no question for this database -------------------------------------------+
       +-> recall_pair   a person approved SQL for this very question --------------------------------+
 
+and after write_answer, where an answer model is set, phrase_answer.
+
 In: a Question and an AgentContext (model, database, settings). Out: an Answer, or StepEvents and then an Answer. A
 rejected draft goes back to the model with the reason; a model that declines, or repeats itself, ends the run. One run
 answers one question: there is no checkpointer, so nothing of an earlier question can leak into a later one. Nothing is
@@ -30,7 +32,6 @@ from langgraph.runtime import Runtime
 from langsmith import tracing_context
 
 from assistant.backends.base import Backend
-from assistant.budget import link_within
 from assistant.candidates import Candidate, find_probability, is_doubtful
 from assistant.confidence import ConfidenceTable, mix
 from assistant.constraint.draft import SqlConstraint
@@ -39,8 +40,9 @@ from assistant.database import Database
 from assistant.drafting import Drafting, Opinion
 from assistant.explain import choose_chart, describe_result, explain_query, label_columns
 from assistant.guard import check
+from assistant.linking import prepare_context
 from assistant.prompts import parse_reply, render_prompt
-from assistant.recall import Recalled
+from assistant.recall import Recalled, run_approved
 from assistant.scope import check_scope as find_reason_to_decline
 from assistant.settings import Settings
 from assistant.types import (
@@ -62,6 +64,7 @@ from assistant.types import (
     StepEvent,
     StepTiming,
 )
+from assistant.wording import word_answer
 
 CANNOT_ANSWER = "I can't answer that from this database."
 READS_ONLY = "I can only read this database; I don't change anything in it."
@@ -117,6 +120,8 @@ class AgentContext:
     """What was measured of the model's confidence."""
     warnings: tuple[str, ...] = ()
     """Why answers may be wrong, such as a model that was trained for another schema."""
+    answer_model: Backend | None = None
+    """Puts answers into words; None to leave them as they are."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     """Set it to stop the run at the next token or step."""
 
@@ -128,7 +133,10 @@ Step: TypeAlias = Callable[[AgentState, AgentContext], tuple[AgentState, str]]
 def build_graph() -> AgentGraph:
     """Build and compile the graph; takes a few milliseconds, and the result serves any number of threads."""
     graph = StateGraph(AgentState, context_schema=AgentContext)
-    steps = (link_schema, recall_pair, check_scope, generate_sql, guard_sql, execute_sql, compare_drafts, write_answer)
+    steps: tuple[Step, ...] = (
+        *(link_schema, recall_pair, check_scope, generate_sql, guard_sql, execute_sql),
+        *(compare_drafts, write_answer, phrase_answer),
+    )
     for step in steps:
         graph.add_node(step.__name__, _as_node(step))
     graph.add_edge(START, "link_schema")
@@ -139,7 +147,8 @@ def build_graph() -> AgentGraph:
     graph.add_conditional_edges("guard_sql", route_after_guard_sql)
     graph.add_conditional_edges("execute_sql", route_after_execute_sql)
     graph.add_edge("compare_drafts", "write_answer")
-    graph.add_edge("write_answer", END)
+    graph.add_conditional_edges("write_answer", route_after_write_answer)
+    graph.add_edge("phrase_answer", END)
     return graph.compile()
 
 
@@ -195,19 +204,17 @@ def link_schema(state: AgentState, context: AgentContext) -> tuple[AgentState, s
     values = context.match_values(f"{question.text}\n{question.evidence}".strip())
     asked = question.model_copy(update={"history": relevant_history(question, context.schema)})
     known = context.recall(asked, values)
-    info = context.backend.info()
-    # Room is kept for a refused draft with its reason, and for the next one.
-    reserved = min(2 * context.settings.max_reply_tokens, info.context_tokens // 3)
-    linked = link_within(
+    linked = prepare_context(
         question,
         context.schema,
         values,
         known.similar,
+        settings=context.settings,
         layout=context.prompt_layout,
-        max_prompt_tokens=info.context_tokens - reserved,
+        context_tokens=context.backend.info().context_tokens,
         count_tokens=context.backend.count_tokens,
     )
-    update = AgentState(context=_with_examples(linked, context.settings.max_rows))
+    update = AgentState(context=linked)
     if known.exact is not None and not question.chosen_sql:
         update["recalled"] = known.exact
     return update, "Tables: " + ", ".join(table.name for table in linked.tables)
@@ -215,20 +222,17 @@ def link_schema(state: AgentState, context: AgentContext) -> tuple[AgentState, s
 
 def recall_pair(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
     """Run the SQL that a person approved for this question; if that fails, the model writes as for any other."""
-    schema, pair = context.schema, state["recalled"]
-    whole = SchemaContext(db_id=schema.db_id, dialect=schema.dialect, tables=schema.tables)
-    outcome: Rejection | GuardedQuery | QueryResult
-    outcome = query = check(_as_draft(pair), whole, max_rows=context.settings.max_rows)
-    if isinstance(query, GuardedQuery):
-        outcome = context.database.run(query, timeout_s=context.settings.query_timeout_s)
-        if isinstance(outcome, QueryResult):
-            return {"query": query, "result": outcome, "notices": (RECALLED,)}, query.sql
-    assert isinstance(outcome, Rejection)  # the guard's, or the database's
-    return {"notices": (f"{NOT_RECALLED} {outcome.message}",)}, outcome.message
+    outcome = run_approved(state["recalled"], context.schema, context.database, context.settings)
+    if isinstance(outcome, Rejection):
+        return {"notices": (f"{NOT_RECALLED} {outcome.message}",)}, outcome.message
+    query, result = outcome
+    return {"query": query, "result": result, "notices": (RECALLED,)}, query.sql
 
 
 def check_scope(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
     """Decline, or ask back, where that can be told without the model; nothing is written or run then."""
+    if not context.settings.check_scope:
+        return {}, "Not looked at: switched off."
     declined = find_reason_to_decline(state["question"], context.schema, state["context"].values)
     return ({"reply": declined}, declined.text) if declined else ({}, "May be answered.")
 
@@ -340,6 +344,13 @@ def write_answer(state: AgentState, context: AgentContext) -> tuple[AgentState, 
     return {"answer": answer}, text
 
 
+def phrase_answer(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
+    """Let a general model put the answer into words; they count only if the result bears them out."""
+    assert context.answer_model is not None  # the route leads here only with one
+    answer = word_answer(state["answer"], context.answer_model, on_text=lambda _: _stop_if_cancelled(context))
+    return {"answer": answer}, answer.text
+
+
 def route_after_link_schema(state: AgentState) -> Literal["recall_pair", "check_scope"]:
     """Look no further where a person has approved SQL for the question."""
     return "recall_pair" if "recalled" in state else "check_scope"
@@ -382,16 +393,11 @@ def route_after_execute_sql(
     return "write_answer"
 
 
-def _with_examples(linked: SchemaContext, max_rows: int) -> SchemaContext:
-    """Leave out similar questions whose SQL names what is not shown: it would teach to name it too."""
-    if not linked.examples:
-        return linked
-    kept = tuple(p for p in linked.examples if isinstance(check(_as_draft(p), linked, max_rows=max_rows), GuardedQuery))
-    return linked.model_copy(update={"examples": kept})
-
-
-def _as_draft(pair: KnownPair) -> SqlDraft:
-    return SqlDraft(sql=pair.sql, attempt=1, completion=Completion(text=pair.sql, model=""))
+def route_after_write_answer(state: AgentState, runtime: Runtime[AgentContext]) -> Literal["phrase_answer", "__end__"]:
+    """Put an answer with rows into words, if there is a model for it."""
+    result = state["answer"].result
+    has_rows = result is not None and bool(result.rows)
+    return "phrase_answer" if has_rows and runtime.context.answer_model is not None else "__end__"
 
 
 def _try_again(state: AgentState, context: AgentContext) -> Literal["generate_sql", "write_answer"]:
@@ -452,5 +458,5 @@ def _with_timings(answer: Answer, timings: tuple[StepTiming, ...]) -> Answer:
 
 
 def _limits(context: AgentContext) -> RunnableConfig:
-    # Three steps an attempt, the first three and the last two, and one to spare.
-    return RunnableConfig(recursion_limit=3 * context.settings.max_attempts + 6)
+    # Three steps an attempt, the first three and the last three, and one to spare.
+    return RunnableConfig(recursion_limit=3 * context.settings.max_attempts + 7)

@@ -5,16 +5,15 @@ name in the tree gets the database's own spelling. Names are looked up as the di
 subqueries, correlated references, USING, NATURAL, LATERAL, aliases in ORDER BY. Only what the context holds is known:
 `rowid`, `ctid` and tables that were not linked are not.
 
-Masked columns are followed on the way, through aliases, subqueries and common table expressions: one may be shown (its
-cells are covered later), counted and asked for NULL, and nothing else, for whatever sorts, groups, compares or computes
-with a value tells of it.
+Masked columns are followed on the way, through aliases, subqueries and common table expressions; what may be done with
+one is in `lineage`.
 
 Must not judge what else a query does; that is the guard's. A name with no meaning, or with two, raises `Refused`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ from sqlglot import exp
 
 from assistant.functions import TABLE_FUNCTIONS
 from assistant.grammar import write
+from assistant.lineage import Lineage, Masked, is_counted, refuse_masked, refuse_places, refuse_set, renamed, reveals
 from assistant.spelling import Refused, Spelling, is_system, listed
 from assistant.types import SchemaContext
 
@@ -35,10 +35,6 @@ class Meaning(NamedTuple):
     """Places (from 0) of the result columns whose cells must be covered."""
     width: int
     """How many columns the result has."""
-
-
-class _Masked(str):
-    """The name of a column whose values nobody may see, under whatever alias."""
 
 
 @dataclass
@@ -71,12 +67,6 @@ class _Scope:
 _Ctes = Mapping[str, _Source]
 _Names = Mapping[str, str]
 _NONE: _Names = {}
-# What may stand between ORDER BY or GROUP BY and a number that is the place of a result column.
-_AROUND_PLACES = (
-    exp.Order, exp.Ordered, exp.Group, exp.Rollup, exp.Cube, exp.GroupingSets, exp.Distinct, exp.Tuple, exp.Paren,
-    exp.Collate, exp.Neg,
-)  # fmt: skip
-_MASKED_HINT = "Show the column as it is, count it, or test it for NULL; sort, group and join by another column."
 
 
 def resolve(tree: exp.Expr, context: SchemaContext) -> Meaning:
@@ -92,7 +82,7 @@ def resolve(tree: exp.Expr, context: SchemaContext) -> Meaning:
     for node in tree.find_all(exp.Column, exp.Table):
         if id(node) not in resolver.seen:
             raise Refused("node-not-allowed", f"'{write(node, context.dialect)}' stands where no name may stand.")
-    masked = tuple(place for place, name in enumerate(outputs) if isinstance(name, _Masked))
+    masked = tuple(place for place, name in enumerate(outputs) if isinstance(name, Masked))
     return Meaning(tuple(resolver.tables), masked, len(outputs))
 
 
@@ -105,8 +95,7 @@ class _Resolver:
         self.dialect = context.dialect
         self.tables: dict[str, None] = {}
         self.seen: set[int] = set()
-        self.masked: set[int] = set()
-        """Columns of the tree that mean a masked column."""
+        self.lineage = Lineage()
 
     def query(self, node: exp.Expr, parent: _Scope | None, ctes: _Ctes) -> list[str]:
         """Resolve a query and return the names of its columns, "" for one without a name."""
@@ -119,8 +108,8 @@ class _Resolver:
             raise Refused("node-not-allowed", f"'{node.key}' stands where a SELECT should.")
         outputs = self.query(node.this, parent, ctes)
         if isinstance(node, exp.SetOperation):
-            self._combine(node, outputs, self.query(node.expression, parent, ctes))
-        self._places(node.args.get("order"), outputs)
+            refuse_set(node, outputs, self.query(node.expression, parent, ctes))
+        refuse_places(node.args.get("order"), outputs)
         self._expressions([node.args.get("order")], _Scope(parent, [_Source("", outputs)]), ctes)
         self._limits(node, ctes)
         return outputs
@@ -142,10 +131,10 @@ class _Resolver:
                 while isinstance(start, (exp.SetOperation, exp.Subquery)):
                     start = start.this
                 is_named = columns and not self.has_masked  # then there is nothing to learn from the start
-                outputs = columns if is_named else _renamed(columns, self.query(start, parent, visible))
+                outputs = columns if is_named else renamed(columns, self.query(start, parent, visible))
                 inside[self.spelling.fold(name)] = _Source(name, outputs)
             outputs = self.query(cte.this, parent, inside)
-            visible[self.spelling.fold(name)] = _Source(name, _renamed(columns, outputs))
+            visible[self.spelling.fold(name)] = _Source(name, renamed(columns, outputs))
         return visible
 
     def _select(self, node: exp.Select, parent: _Scope | None, ctes: _Ctes) -> list[str]:
@@ -161,7 +150,9 @@ class _Resolver:
         outputs = self._outputs(node, scope)
 
         fold = self.spelling.fold
-        aliases = {fold(name): self._tagged(name, item) for item in node.expressions if (name := self._alias(item))}
+        aliases = {
+            fold(name): self.lineage.tagged(name, item) for item in node.expressions if (name := self._alias(item))
+        }
         # PostgreSQL knows a result column only where it stands alone; the others know it inside expressions too.
         is_postgres = self.dialect == "postgres"
         results = {fold(name): name for name in outputs if name}
@@ -171,10 +162,10 @@ class _Resolver:
         self._expressions([node.args.get("having")], scope, ctes, anywhere)
         for part in ("group", "distinct"):
             if found := node.args.get(part):
-                self._places(found, outputs)
+                refuse_places(found, outputs)
                 self._expressions(found.iter_expressions(), scope, ctes, anywhere, bare=bare)
         if order := node.args.get("order"):
-            self._places(order, outputs)
+            refuse_places(order, outputs)
             terms = [term.this for term in order.expressions]
             known = aliases if self.dialect == "sqlite" else results
             self._expressions(terms, scope, ctes, anywhere, bare=known, is_bare_first=True)
@@ -199,8 +190,8 @@ class _Resolver:
         if source is not None:
             if alias is not None:
                 source.alias = self.spelling.declared(alias.this) if alias.this else source.alias
-                renamed = [self.spelling.declared(column) for column in alias.args.get("columns") or ()]
-                source.columns = _renamed(renamed, source.columns)
+                names = [self.spelling.declared(column) for column in alias.args.get("columns") or ()]
+                source.columns = renamed(names, source.columns)
             if isinstance(node, exp.Unnest) or isinstance(node.this, exp.Anonymous):
                 # The one column of a function is called like the function, or like its alias.
                 source.columns = [column or source.alias for column in source.columns]
@@ -246,7 +237,7 @@ class _Resolver:
                 spelling.spell(part, spelled)
             self.tables[table.name] = None
             alias = table.name.rpartition(".")[2] if is_qualified else table.name
-            columns = [_Masked(column.name) if column.is_masked else column.name for column in table.columns]
+            columns = [Masked(column.name) if column.is_masked else column.name for column in table.columns]
             return _Source(alias, columns, table.name)
         if any(is_system(part.name) for part in node.parts):
             hint = f"The tables are {listed(table.name for table in spelling.context.tables)}."
@@ -271,8 +262,8 @@ class _Resolver:
             common = left.keys() & right.keys()
             for name in sorted(common):
                 for side in (left, right):
-                    if isinstance(side[name], _Masked):
-                        raise _reveals(side[name])
+                    if isinstance(side[name], Masked):
+                        raise reveals(side[name])
             scope.merged |= common
         for identifier in node.args.get("using") or ():
             for side in (left, right):
@@ -280,8 +271,8 @@ class _Resolver:
                 if not found:
                     message = f"USING needs a column '{identifier.name}' on both sides of the join."
                     raise Refused("unknown-column", message, self.spelling.column_hint(identifier, side.values()))
-                if isinstance(found, _Masked):
-                    raise _reveals(found)
+                if isinstance(found, Masked):
+                    raise reveals(found)
                 self.spelling.spell(identifier, found)
             scope.merged.add(fold(identifier.name))
         if condition := node.args.get("on"):
@@ -321,15 +312,15 @@ class _Resolver:
                 if id(node) not in terms or node.args.get("table"):
                     self._column(node, scope, aliases)
                 elif is_bare_first and (found := self.spelling.find(bare, node.this)) is not None:
-                    self._use(node, found)
+                    self._spell(node, found)
                 else:
                     self._column(node, scope, bare)
             elif isinstance(node, (exp.Select, exp.SetOperation, exp.Subquery)):
                 outputs = self.query(node, scope, ctes)
                 if not isinstance(node.parent, exp.Exists):
-                    _refuse_masked(outputs)
-            elif isinstance(node, exp.Star) and not isinstance(node.parent, exp.Select) and not _is_counted(node):
-                _refuse_masked(column for source in scope.reachable() for column in source.columns)
+                    refuse_masked(outputs)
+            elif isinstance(node, exp.Star) and not isinstance(node.parent, exp.Select) and not is_counted(node):
+                refuse_masked(column for source in scope.reachable() for column in source.columns)
             else:
                 stack.extend(node.iter_expressions())
 
@@ -341,15 +332,15 @@ class _Resolver:
         if qualifier := node.args.get("table"):
             source = self._qualified(qualifier, scope)
             if isinstance(node.this, exp.Star):
-                if not isinstance(node.parent, exp.Select) and not _is_counted(node):
-                    _refuse_masked(source.columns)
+                if not isinstance(node.parent, exp.Select) and not is_counted(node):
+                    refuse_masked(source.columns)
                 return
             found = spelling.find_once(source.columns, node.this)
             if found is None:
                 owner = f"Table {source.table}" if source.table else f"'{source.alias}'"
                 message = f"{owner} has no column '{node.name}'."
                 raise Refused("unknown-column", message, spelling.column_hint(node.this, source.columns))
-            self._use(node, found)
+            self._spell(node, found)
             return
         for level in scope.chain():
             having = [
@@ -360,7 +351,7 @@ class _Resolver:
                 raise Refused("ambiguous-column", f"'{node.name}' is in several tables.", f"Write {choices}.")
             meant = having[0][1] if having else spelling.find(aliases, node.this) if level is scope else None
             if meant is not None:
-                self._use(node, meant)
+                self._spell(node, meant)
                 return
         columns = [column for source in scope.reachable() for column in source.columns]
         message = f"No table of this query has a column '{node.name}'."
@@ -395,11 +386,11 @@ class _Resolver:
             elif isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
                 outputs += self._qualified(item.args["table"], scope).columns
             else:
-                outputs.append(self._tagged(self._alias(item) or self._implicit(item), item))
+                outputs.append(self.lineage.tagged(self._alias(item) or self._implicit(item), item))
         return outputs
 
     def _star(self, scope: _Scope) -> list[str]:
-        if scope.merged and any(isinstance(column, _Masked) for source in scope.sources for column in source.columns):
+        if scope.merged and any(isinstance(column, Masked) for source in scope.sources for column in source.columns):
             # Databases differ in the order they give columns in that a join has merged.
             raise Refused("masked-column", "'*' is not clear here: a column is masked.", "Name the columns to show.")
         columns: list[str] = []
@@ -411,45 +402,12 @@ class _Resolver:
             done.add(key)
         return columns
 
+    def _spell(self, node: exp.Column, meant: str) -> None:
+        self.spelling.spell(node.this, meant)
+        self.lineage.use(node, meant)
+
     def _alias(self, node: exp.Expr) -> str:
         return self.spelling.declared(node.args["alias"]) if isinstance(node, exp.Alias) else ""
-
-    # -- masked columns --------------------------------------------------------------------------------------------
-
-    def _use(self, node: exp.Column, meant: str) -> None:
-        """Spell a column, and see to it that a masked one stands where it tells nothing."""
-        self.spelling.spell(node.this, meant)
-        if not isinstance(meant, _Masked):
-            return
-        self.masked.add(id(node))
-        item = node.parent if isinstance(node.parent, exp.Alias) else node
-        is_shown = isinstance(item.parent, exp.Select) and item.arg_key == "expressions"
-        is_null_test = (
-            isinstance(node.parent, exp.Is) and node.arg_key == "this" and isinstance(node.parent.expression, exp.Null)
-        )
-        if not (is_shown or is_null_test or _is_counted(node)):
-            raise _reveals(meant)
-
-    def _tagged(self, name: str, item: exp.Expr) -> str:
-        """Return the name of a result column, so that it is known when a masked column is behind it."""
-        return _Masked(name) if id(item.unalias()) in self.masked else name
-
-    def _combine(self, node: exp.SetOperation, left: Sequence[str], right: Sequence[str]) -> None:
-        """Refuse a UNION that compares rows with masked values, or puts others beneath them."""
-        masked = [[isinstance(name, _Masked) for name in side] for side in (left, right)]
-        if not any(map(any, masked)):
-            return
-        if not isinstance(node, exp.Union) or node.args.get("distinct") or masked[0] != masked[1]:
-            _refuse_masked((*left, *right))
-
-    def _places(self, clause: exp.Expr | None, outputs: Sequence[str]) -> None:
-        """Refuse to sort or group by the place of a masked column."""
-        for number in clause.find_all(exp.Literal) if clause is not None else ():
-            around = number.parent
-            while around is not clause and isinstance(around, _AROUND_PLACES):
-                around = around.parent
-            if around is clause and number.is_int and 1 <= int(number.name) <= len(outputs):
-                _refuse_masked([outputs[int(number.name) - 1]])
 
     def _implicit(self, node: exp.Expr) -> str:
         """Return the name a database gives to an expression without alias."""
@@ -462,28 +420,6 @@ class _Resolver:
         if isinstance(node, exp.Anonymous):
             return node.name.lower()
         return node.name if isinstance(node, exp.Column) else node.key if isinstance(node, exp.Case) else ""
-
-
-def _renamed(names: Sequence[str], columns: Sequence[str]) -> list[str]:
-    """Give the first columns other names; what is masked stays so."""
-    new = [_Masked(name) if isinstance(column, _Masked) else name for name, column in zip(names, columns, strict=False)]
-    return [*new, *names[len(new) :], *columns[len(names) :]]
-
-
-def _is_counted(node: exp.Expr) -> bool:
-    """Tell whether a column stands in COUNT(...) or COUNT(DISTINCT ...) and in nothing else."""
-    call = node.parent.parent if isinstance(node.parent, exp.Distinct) else node.parent
-    return isinstance(call, exp.Anonymous) and call.name.lower() == "count"
-
-
-def _refuse_masked(names: Iterable[str]) -> None:
-    for name in names:
-        if isinstance(name, _Masked):
-            raise _reveals(name)
-
-
-def _reveals(name: str) -> Refused:
-    return Refused("masked-column", f"'{name}' is masked, and this would tell something of its values.", _MASKED_HINT)
 
 
 def _holds_tables(node: exp.Expr) -> bool:

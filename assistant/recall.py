@@ -13,11 +13,27 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
+from assistant.database import Database
 from assistant.errors import QueryForgeError
 from assistant.examples import Embed, ExampleIndex, make_key
+from assistant.guard import check
 from assistant.memory.approved import ApprovedPairs
 from assistant.memory.records import Pair
-from assistant.types import KnownPair, MatchedValue, Question, Record, Turn
+from assistant.settings import Settings
+from assistant.types import (
+    Completion,
+    DatabaseSchema,
+    GuardedQuery,
+    KnownPair,
+    MatchedValue,
+    QueryResult,
+    Question,
+    Record,
+    Rejection,
+    SchemaContext,
+    SqlDraft,
+    Turn,
+)
 
 MAX_EXAMPLES = 3
 """Similar questions for a model of the full layout that does not say how many it was trained with."""
@@ -119,6 +135,27 @@ class Recall:
         if self._bank is None:
             self._bank = tuple(self._read_bank())
         return [*(_known_pair(pair) for pair in pairs if not pair.history), *self._bank]
+
+
+def run_approved(
+    pair: KnownPair, schema: DatabaseSchema, database: Database, settings: Settings
+) -> tuple[GuardedQuery, QueryResult] | Rejection:
+    """Check and run the SQL that was approved for a question; it may have been written for an older schema.
+
+    Raises:
+        DatabaseError: The database failed.
+    """
+    whole = SchemaContext(db_id=schema.db_id, dialect=schema.dialect, tables=schema.tables)
+    query = check(as_draft(pair), whole, max_rows=settings.max_rows)
+    if isinstance(query, Rejection):
+        return query
+    outcome = database.run(query, timeout_s=settings.query_timeout_s)
+    return outcome if isinstance(outcome, Rejection) else (query, outcome)
+
+
+def as_draft(pair: KnownPair) -> SqlDraft:
+    """Put known SQL as a draft, so that the guard can judge it; no model wrote it."""
+    return SqlDraft(sql=pair.sql, attempt=1, completion=Completion(text=pair.sql, model=""))
 
 
 class _Remembering:

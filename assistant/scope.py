@@ -15,13 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
-from assistant.conversation import is_follow_up, relevant_history
+from assistant.asked import NEUTRAL, VAGUE, Case
+from assistant.conversation import is_follow_up
 from assistant.requests import (
     INTERNALS,
     STEERS,
@@ -34,29 +30,10 @@ from assistant.requests import (
     steers_the_model,
 )
 from assistant.topics import ABSENT, ASKING_WORDS, PHRASES
-from assistant.types import DatabaseSchema, MatchedValue, Question, Reply, Turn
-from assistant.vocabulary import Vocabulary, vocabulary_of
+from assistant.types import DatabaseSchema, MatchedValue, Question, Reply
 from assistant.words import COMMON_WORDS, QUESTION_WORDS, STOP_WORDS, fold, stem, tokenize, word_set
 from assistant.writing import join_words, plural
 
-MAX_FIGURES = 3
-"""Most figures that a reply offers."""
-
-_NEUTRAL = word_set(
-    """show list give tell display print see view find fetch count number numbers many much top best worst please want
-    need know look like figure info information detail details data question ask kind kinds type types different
-    distinct various overall currently today now hi hello ok okay thing things stuff everything anything something
-    someone anyone everybody somebody good bad nice great really actually quick quickly what's whats who's compare
-    compared comparison versus vs better another doing rank ranking ranked sorted sort order ordered three five ten
-    twenty"""
-)
-"""Words that say how to answer, not about what."""
-
-_VAGUE = re.compile(
-    r"\b(?:best|top|worst|greatest|important|valuable|interesting|good|bad|strong|weak|loyal|critical|successful|poor|"
-    r"problematic|relevant|promising|excellent)\b",
-    re.IGNORECASE,
-)
 _SECRETS = word_set("password passwords passwd credential credentials token tokens secret")
 _RECENT = re.compile(r"\brecent\b", re.IGNORECASE)
 _SUPERLATIVE_OF_TIME = re.compile(r"\bmost recent\b|\d", re.IGNORECASE)
@@ -73,9 +50,6 @@ _MEASURED = re.compile(
 )
 _DOING = re.compile(r"\bhow (?:is|are|was|were|did)\b.*\b(?:doing|going|performing|do|perform)\b", re.IGNORECASE)
 _COMPARES = re.compile(r"\b(?:compare|versus|vs|better|or)\b", re.IGNORECASE)
-_EVERYDAY = STOP_WORDS | COMMON_WORDS | QUESTION_WORDS | ASKING_WORDS | _NEUTRAL
-_NO_NOUNS = ("ed", "ing", "ly", "est", "ive", "able", "al", "ful", "ous")
-"""Endings of verbs and adjectives, which say how a thing of the schema is."""
 _GOES_ON = re.compile(
     r"(?:and|same|also|now|only|but|then|what about|how about|the same)\b.*|how (?:many|much)(?: (?:are there|is it|"
     r"is that))?\W*|(?:which|what) ones?\W*|(?:sort|order|group|split|show|list) (?:it|them|that|those|these)\b.*",
@@ -122,80 +96,6 @@ _ABOUT_THE_ANSWER = re.compile(
     r"\b(?:ones?|it|that|them|these|those|columns?|lists?|results?|rows?|table|chart|previous|above|again)\b",
     re.IGNORECASE,
 )
-_FOREIGN = word_set(
-    """wie viele welche welcher der die das und ist sind wir haben von mit für im zeige combien quels quelles est sont
-    les des une nous avons cuántos cuantos cuáles cuales qué que los las una tenemos quanti quali sono il gli abbiamo
-    hoeveel welke het een zijn quantos quais"""
-)
-"""Words by which a question in another language is told: nothing is said of what its words mean."""
-
-
-@dataclass(frozen=True)
-class _Case:
-    """A question with what the rules need to know of it."""
-
-    question: Question
-    schema: DatabaseSchema
-    values: Sequence[MatchedValue]
-
-    @property
-    def text(self) -> str:
-        return self.question.text.strip()
-
-    @cached_property
-    def history(self) -> tuple[Turn, ...]:
-        return relevant_history(self.question, self.schema)
-
-    @cached_property
-    def known(self) -> Vocabulary:
-        return vocabulary_of(self.schema)
-
-    @cached_property
-    def mentioned(self) -> frozenset[str]:
-        """Words that are values in the database."""
-        return frozenset(token.text for match in self.values for token in tokenize(match.mention))
-
-    @cached_property
-    def words(self) -> tuple[str, ...]:
-        """Words that may carry the question: no stop words, no numbers."""
-        found = (token.text for token in tokenize(self.text))
-        return tuple(word for word in found if word not in STOP_WORDS and not word[0].isdigit())
-
-    @cached_property
-    def carrying(self) -> tuple[str, ...]:
-        """Words that carry the question: not those either that only say how to answer."""
-        return tuple(word for word in self.words if word not in _NEUTRAL and not _VAGUE.fullmatch(word))
-
-    def offer(self) -> str:
-        """Say what the database does have."""
-        return self.known.offer
-
-    def figures(self) -> str:
-        """Name some figures of the glossary, to choose from."""
-        named = self.known.figures[:MAX_FIGURES]
-        return f": {join_words([*named, 'another one'], 'or')}" if named else ""
-
-    def missing(self, words: Sequence[str]) -> Reply:
-        """Decline, naming what is missing."""
-        named = join_words(list(dict.fromkeys(words))[:3], "or")
-        return Reply(kind="unanswerable", text=f"I find nothing about {named} here. {self.offer()}")
-
-    @cached_property
-    def can_miss(self) -> bool:
-        """Whether a word that is not in the schema says anything."""
-        words = [token.text for token in tokenize(self.text)]
-        is_english = not any(word in _FOREIGN or not word.isascii() for word in words)
-        return is_english and self.known.is_readable and not self.question.evidence
-
-    def is_expected(self, word: str) -> bool:
-        """Tell whether a word needs no explanation: it links, is everyday, or is a verb or number."""
-        if word in _EVERYDAY or word.removesuffix("s") in _EVERYDAY or word.endswith(_NO_NOUNS):
-            return True
-        return self.links(word) or bool(process.extract(word, _EVERYDAY, scorer=OSA.distance, score_cutoff=1, limit=1))
-
-    def links(self, word: str) -> bool:
-        """Tell whether a word is a value or shares something with the schema, a typo allowed."""
-        return word in self.mentioned or self.known.has(word)
 
 
 def check_scope(question: Question, schema: DatabaseSchema, values: Sequence[MatchedValue]) -> Reply | None:
@@ -210,11 +110,11 @@ def check_scope(question: Question, schema: DatabaseSchema, values: Sequence[Mat
         >>> check_scope(Question(text="Cancel order 12"), shop, ()).kind
         'refused'
     """
-    case = _Case(question, schema, values)
+    case = Case(question, schema, values)
     return next((reply for rule in RULES if (reply := rule(case)) is not None), None)
 
 
-def _no_steering(case: _Case) -> Reply | None:
+def _no_steering(case: Case) -> Reply | None:
     if steers_the_model(case.text):
         return Reply(kind="refused", text=f"{STEERS} {case.offer()}")
     if asks_for_internals(case.text) or (
@@ -224,7 +124,7 @@ def _no_steering(case: _Case) -> Reply | None:
     return None
 
 
-def _no_writing(case: _Case) -> Reply | None:
+def _no_writing(case: Case) -> Reply | None:
     # "remove the cancelled ones" stands by itself for `relevant_history`.
     goes_on = bool(case.history) or (bool(case.question.history) and _ABOUT_THE_ANSWER.search(case.text) is not None)
     if asks_to_write(case.text, is_follow_up=goes_on):
@@ -232,7 +132,7 @@ def _no_writing(case: _Case) -> Reply | None:
     return None
 
 
-def _no_talk(case: _Case) -> Reply | None:
+def _no_talk(case: Case) -> Reply | None:
     reason = off_topic(case.text)
     if reason is None:
         reason = None if case.known.has_exactly("reason") or case.known.has_exactly("cause") else asks_why(case.text)
@@ -242,7 +142,7 @@ def _no_talk(case: _Case) -> Reply | None:
     return Reply(kind="unanswerable", text=f"{reason.reason} {case.offer()}")
 
 
-def _nothing_absent(case: _Case) -> Reply | None:
+def _nothing_absent(case: Case) -> Reply | None:
     """Decline what is on the list of things that databases hold, and is not here."""
     if case.question.evidence:
         return None
@@ -257,11 +157,11 @@ def _nothing_absent(case: _Case) -> Reply | None:
     return None
 
 
-def _something_known(case: _Case) -> Reply | None:
+def _something_known(case: Case) -> Reply | None:
     """Decline when no word of the question has to do with the schema, and some word should."""
     if case.question.history or case.values or not case.can_miss:
         return None
-    if any(word in QUESTION_WORDS and word not in _NEUTRAL for word in case.words) or any(map(case.links, case.words)):
+    if any(word in QUESTION_WORDS and word not in NEUTRAL for word in case.words) or any(map(case.links, case.words)):
         return None
     # A verb has many ways to mean a table: "who operated" is about surgeries.
     unknown = [w for w in case.carrying if w not in COMMON_WORDS and not w.endswith(("ed", "ing")) and len(w) > 2]
@@ -274,7 +174,7 @@ def _something_known(case: _Case) -> Reply | None:
     return None
 
 
-def _each_figure_known(case: _Case) -> Reply | None:
+def _each_figure_known(case: Case) -> Reply | None:
     """Decline when a question sorts, groups or averages by what is not in the schema: "credit score"."""
     if not case.can_miss:
         return None
@@ -286,7 +186,7 @@ def _each_figure_known(case: _Case) -> Reply | None:
     return None
 
 
-def _something_to_go_on_from(case: _Case) -> Reply | None:
+def _something_to_go_on_from(case: Case) -> Reply | None:
     """Ask back where a follow-up follows nothing, or a value stands alone."""
     if case.question.history or case.question.evidence:
         return None
@@ -307,7 +207,7 @@ def _something_to_go_on_from(case: _Case) -> Reply | None:
     return None
 
 
-def _a_figure_to_rank_by(case: _Case) -> Reply | None:
+def _a_figure_to_rank_by(case: Case) -> Reply | None:
     """Ask back for "top customers": nothing says by what."""
     if case.history or case.question.evidence or _MEASURED.search(case.text):
         return None
@@ -316,7 +216,7 @@ def _a_figure_to_rank_by(case: _Case) -> Reply | None:
     if not nouns or len({stem(word) for word in rest}) > 1 or any(stem(word) not in case.known.rows for word in rest):
         return None
     what = plural(rest[0].removesuffix("s")) if rest else "them"
-    vague = _VAGUE.search(case.text)
+    vague = VAGUE.search(case.text)
     if vague and not case.known.has(vague.group().lower()):
         return Reply(kind="clarify", text=f"By which figure should I compare {what}{case.figures()}?")
     if rest and _RECENT.search(case.text) and not _SUPERLATIVE_OF_TIME.search(case.text):
@@ -324,7 +224,7 @@ def _a_figure_to_rank_by(case: _Case) -> Reply | None:
     return None
 
 
-RULES: tuple[Callable[[_Case], Reply | None], ...] = (
+RULES: tuple[Callable[[Case], Reply | None], ...] = (
     _no_steering,
     _no_writing,
     _no_talk,

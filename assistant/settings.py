@@ -73,6 +73,14 @@ class Settings(Record):
     """Whether models, wherever they run, may see values of the data: those that the question names, sample values,
     those in similar questions with their SQL, and what the database quotes when it refuses a query. Names, types and
     comments of the schema are always sent."""
+    answer_model: str = ""
+    """General chat model that puts answers into words, such as `llama3.2`; empty for none. It gets to see the question
+    and the first rows of the result, so it needs SEND_VALUES. Its words are used only if every number and name in them
+    is in the result."""
+    answer_backend: Literal["ollama", "openai"] = "ollama"
+    """What serves the answer model: the server of OLLAMA_HOST, or that of OPENAI_URL."""
+    answer_timeout_s: float = Field(default=20.0, gt=0)
+    """Seconds after which the answer model is given up; the answer then comes without its words."""
     masked_columns: str = ""
     """Columns whose values nobody may see, models, people and exports alike: `table.column` or patterns such as
     `*.email`, separated by commas; also as `masked = [...]` in the glossary file."""
@@ -83,7 +91,7 @@ class Settings(Record):
     backend_timeout_s: float = Field(default=120.0, gt=0)
     """Seconds after which a call of the model is given up."""
     max_attempts: int = Field(default=3, ge=1, le=10)
-    """Drafts per question: the first one and those that answer a rejection."""
+    """Drafts per question: the first one and those that answer a rejection; with 1 nothing is repaired."""
     max_candidates: int = Field(default=4, ge=0, le=16)
     """Further drafts that may be drawn when the first is in doubt; the likeliest result of all is the answer, and how
     many came to it says how sure it is. 0 takes the first draft as it is."""
@@ -91,6 +99,21 @@ class Settings(Record):
     """Longest question in characters."""
     max_reply_tokens: int = Field(default=320, ge=16)
     """Most tokens a model may write for one draft."""
+    check_scope: bool = True
+    """Whether questions that are none for this database are declined, or asked back about, before a model is asked;
+    switched off, the model alone decides that."""
+    match_values: bool = True
+    """Whether the words of a question are looked up among the values of the data, so that the model is told how they
+    are stored: `address.country = 'Germany'`."""
+    values_timeout_s: float = Field(default=5.0, ge=0)
+    """Seconds that a question waits for the values of the data to be read, which begins at the start; after them it is
+    answered without, and says so."""
+    link_tables: bool = True
+    """Whether tables, columns and terms are chosen to fit each question; switched off, models of the layout `full` get
+    the schema in its own order, as much as they can read, and the others none of it."""
+    show_examples: bool = True
+    """Whether models that can make use of them are shown similar questions with their SQL: approved ones, and those
+    that came with the model."""
     constrain_names: bool = True
     """Whether the embedded model can only write queries over tables, columns and functions that exist; switched off, it
     writes what it likes and the guard refuses it."""

@@ -18,7 +18,7 @@ _WORDS_FOR |= {"dateofbirth": "date of birth", "n": "number", "min": "lowest", "
 _UNCOUNTED = word_set("key id ids no nr number code zip postcode year phone")
 _SAME_IN_PLURAL = word_set("revenue sales turnover stock news data information staff people money time series")
 _IRREGULAR = {"person": "people", "man": "men", "woman": "women", "child": "children", "quantity": "quantities"}
-_MONTHS: tuple[str, ...] = (
+MONTHS: tuple[str, ...] = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
@@ -99,7 +99,7 @@ def format_cell(cell: Cell, name: str) -> str:
 
 def spoken_day(day: date) -> str:
     """Write a day: `1 March 2025`."""
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 def spoken_span(first: date, after: date) -> str:
@@ -111,7 +111,7 @@ def spoken_span(first: date, after: date) -> str:
     if starts_month and months == 3 and first.month in _QUARTERS:
         return f"in the {_QUARTERS[first.month]} quarter of {first.year}"
     if starts_month and months == 1:
-        return f"in {_MONTHS[first.month - 1]} {first.year}"
+        return f"in {MONTHS[first.month - 1]} {first.year}"
     if starts_month and first.month == 1 and months % 12 == 0:
         return f"from {first.year} to {after.year - 1}"
     last = after - timedelta(days=1)
@@ -123,7 +123,7 @@ def spoken_period(text: str) -> str:
     if re.fullmatch(r"\d{4}", text):
         return f"in {text}"
     if re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text):
-        return f"in {_MONTHS[int(text[5:]) - 1]} {text[:4]}"
+        return f"in {MONTHS[int(text[5:]) - 1]} {text[:4]}"
     try:
         return f"on {spoken_day(date.fromisoformat(text))}"
     except ValueError:

@@ -35,6 +35,7 @@ def ask_all(
     settings: Settings,
     backend: Backend,
     jobs: int = 1,
+    progress: Progress | None = None,
 ) -> None:
     """Ask what has no prediction yet.
 
@@ -45,6 +46,7 @@ def ask_all(
         settings: Limits, and the backend that further workers open for themselves.
         backend: Model of the first worker; stays open.
         jobs: Workers, each with a backend and a database connection of its own.
+        progress: Where answers are counted, of several calls together; by default each call counts its own.
 
     Raises:
         BackendError: The model cannot be used, or broke too often.
@@ -52,23 +54,24 @@ def ask_all(
     """
     asks = [ask for example in examples for ask in list_asks(example)]
     done = sum(ask.key in folder.predictions for ask in asks)
-    if done:
+    if done and progress is None:
         narrate(f"{done} of {len(asks)} are answered already.")
     left = [example for example in examples if any(ask.key not in folder.predictions for ask in list_asks(example))]
     # Grouped by database, so that a worker seldom opens another.
     order = {name: place for place, name in enumerate(urls)}
     queue = deque(sorted(left, key=lambda example: order[example.db_id]))
-    progress = Progress(len(asks), done=done, verb="answered")
+    counter = progress or Progress(len(asks), done=done, verb="answered")
     stop = threading.Event()
     workers = [
-        _Worker(queue, urls, folder, progress, stop, settings=settings, backend=backend if number == 0 else None)
+        _Worker(queue, urls, folder, counter, stop, settings=settings, backend=backend if number == 0 else None)
         for number in range(max(1, min(jobs, len(left))))
     ]
     if len(workers) == 1:
         workers[0].work()
     else:
         _run_together(workers, stop)
-    progress.end()
+    if progress is None:
+        counter.end()
     for worker in workers:
         if worker.fault is not None:
             raise worker.fault
@@ -142,7 +145,9 @@ class _Worker:
             changes = {"database_url": url, "glossary_path": glossary_path, "falls_back": False}
             settings = self._settings.model_copy(update=changes)
             # What a person approved on this machine says nothing about how good the answers are elsewhere.
-            settings = settings.model_copy(update={"recalls": False})
+            # What is found of the values must not hang on how busy the machine is.
+            # Words are not judged, and their time would be counted as the answer's.
+            settings = settings.model_copy(update={"recalls": False, "answer_model": "", "values_timeout_s": 3600.0})
             self._assistant = Assistant(settings, backend=self._backend)
             self._db_id = db_id
         return self._assistant

@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     metrics, scores = read_run(arguments.run)
     table = fit_model(metrics, scores, arguments.model)
     path = table_path(arguments.model)
-    write_whole(path, (table.model_dump_json(indent=1) + "\n").encode())
+    write_whole(path, table.model_dump_json(indent=1) + "\n")
     print(_describe(table, collect(scores), path))  # noqa: T201
     return 0
 

@@ -11,7 +11,6 @@ In: Predictions and Scores. Out: the Predictions of an earlier, interrupted call
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import threading
 from collections.abc import Iterable, Sequence
@@ -23,6 +22,7 @@ from pydantic import ValidationError
 
 from assistant.backends.checkpoint import find_checkpoint
 from assistant.errors import UsageError
+from assistant.files import write_whole as write_whole  # still imported from here by others
 from assistant.settings import PROJECT_ROOT, Settings
 from assistant.types import DatabaseSchema, ModelInfo, Record
 from evaluation.metrics import Metrics
@@ -56,6 +56,16 @@ class Identity(Record):
     """Further drafts when the first is in doubt."""
     constrain_names: bool = False
     """Whether only names that exist could be written."""
+    check_scope: bool = True
+    """Whether questions were declined before a model was asked."""
+    match_values: bool = True
+    """Whether words of a question were looked up among the values of the data."""
+    send_values: bool = True
+    """Whether the model saw values of the data."""
+    link_tables: bool = True
+    """Whether tables were chosen for each question."""
+    show_examples: bool = True
+    """Whether similar questions were shown to models that can make use of them."""
     max_reply_tokens: int
     """Tokens per draft."""
     query_timeout_s: float
@@ -166,6 +176,11 @@ def identify(examples: Path, settings: Settings, info: ModelInfo, schemas: Seque
         max_attempts=settings.max_attempts,
         max_candidates=settings.max_candidates,
         constrain_names=settings.constrain_names,
+        check_scope=settings.check_scope,
+        match_values=settings.match_values,
+        send_values=settings.send_values,
+        link_tables=settings.link_tables,
+        show_examples=settings.show_examples,
         max_reply_tokens=settings.max_reply_tokens,
         query_timeout_s=settings.query_timeout_s,
         backend_timeout_s=settings.backend_timeout_s,
@@ -201,10 +216,3 @@ def read_commit() -> str:
 def _to_line(prediction: Prediction) -> str:
     # Only a turn of a conversation has a number.
     return prediction.model_dump_json(exclude={"turn"} if prediction.turn is None else None) + "\n"
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

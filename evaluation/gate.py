@@ -18,8 +18,8 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from assistant.errors import DataError, UsageError
+from assistant.files import write_whole
 from assistant.types import Record
-from evaluation.folder import write_whole
 from evaluation.gate_checks import GateCheck, check_least, check_loss, check_most, check_size
 from evaluation.metrics import Metrics, RunFacts
 from evaluation.paired import PairedResult, compare_runs
@@ -163,9 +163,14 @@ def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--against", type=Path, metavar="DIR", help="finished run of the model now served, to hold against"
     )
+    add_demands(group)
+
+
+def add_demands(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add a flag for each of the settings; of one that is not given nothing is kept."""
     for name, field in GateSettings.model_fields.items():
-        group.add_argument(
-            _flag(name),
+        parser.add_argument(
+            flag_of(name),
             type=int if field.annotation is int else _read_number,
             default=argparse.SUPPRESS,
             metavar="N" if field.annotation is int else "X",
@@ -182,7 +187,7 @@ def gate_settings_from(arguments: argparse.Namespace) -> GateSettings | None:
     given = {name: getattr(arguments, name) for name in GateSettings.model_fields if hasattr(arguments, name)}
     if not arguments.gate:
         if given or arguments.against is not None:
-            flag = _flag(next(iter(given), "against"))
+            flag = flag_of(next(iter(given), "against"))
             raise UsageError(f"{flag} is a demand of the gate, but there is no --gate.", "Add --gate, or leave it out.")
         return None
     try:
@@ -190,11 +195,12 @@ def gate_settings_from(arguments: argparse.Namespace) -> GateSettings | None:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise UsageError(
-            f"{_flag(str(first['loc'][0]))} {first['input']}: {first['msg']}.", "Shares go from 0 to 1."
+            f"{flag_of(str(first['loc'][0]))} {first['input']}: {first['msg']}.", "Shares go from 0 to 1."
         ) from error
 
 
-def _flag(name: str) -> str:
+def flag_of(name: str) -> str:
+    """Spell the flag of a setting."""
     return "--" + name.replace("_", "-")
 
 

@@ -10,13 +10,13 @@ of the run or in --out, their paths on stdout. Reads what was written down; asks
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from assistant.errors import DataError, UsageError
+from assistant.files import write_whole
 from evaluation.finished import read_run
 from evaluation.gate import GateRecord
 from evaluation.metrics import Metrics
@@ -109,12 +109,10 @@ def _read_gate(run: Path, metrics: Metrics) -> GateRecord | None:
 
 
 def _write(path: Path, text: str) -> Path:
-    """Write a file so that it is there whole or not at all."""
-    partial = path.with_name(path.name + ".part")
+    """Write a file and its folder."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        write_whole(path, text)
     except OSError as error:
         raise UsageError(f"Cannot write '{path}': {error}.", "Give --out a folder that can be written.") from error
     return path

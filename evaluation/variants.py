@@ -23,6 +23,9 @@ from evaluation.variation.files import make_files
 from evaluation.variation.mentions import find_mentions
 from evaluation.variation.scratch import make_databases
 
+DEFAULT_VARIANTS = 3
+"""Variants of a SQLite database, unless another number is asked for."""
+
 Narrate = Callable[[str], None]
 """Takes one line on what is being done."""
 

@@ -52,6 +52,17 @@ def choose_backend(settings: Settings, serving: Serving | None = None) -> tuple[
     assert_never(settings.backend)
 
 
+def choose_answer_backend(settings: Settings) -> Backend:
+    """Return the model that puts answers into words, on its server and with its time-out.
+
+    Raises:
+        UsageError: The address of the server cannot be used.
+    """
+    changes = {"model": settings.answer_model, "backend_timeout_s": settings.answer_timeout_s}
+    own = settings.model_copy(update=changes)
+    return OllamaBackend(own) if settings.answer_backend == "ollama" else OpenAIBackend(own)
+
+
 def choose_weights(settings: Settings, serving: Serving | None = None) -> Path:
     """Return the file of the embedded model: the one that was set, else that of the database, else the shipped one."""
     if settings.model_path is not None:

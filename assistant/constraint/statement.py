@@ -1,4 +1,4 @@
-"""How a statement goes on: what each lexeme changes.
+"""How a statement goes on: what each word changes.
 
 In: lexemes, one after the other. Out: the place behind them, or `Unfit`. `syntax` says what may come; this module says
 what it means: which parenthesis it opens or closes, which clause, table or name it begins.
@@ -7,11 +7,14 @@ what it means: which parenthesis it opens or closes, which clause, table or name
 from __future__ import annotations
 
 from assistant.constraint import words as w
-from assistant.constraint.scope import NO_NAMES, Columns, Frame, Source, Unfit
-from assistant.constraint.syntax import ANY_ROWS, Syntax
+from assistant.constraint.scope import NO_NAMES, Frame, Source, Unfit
+from assistant.constraint.sources import Sources
+
+ANY_ROWS = frozenset({f"column{n}" for n in range(1, 31)} | {f"column_{n}" for n in range(30)})
+"""What databases call the columns of VALUES."""
 
 
-class Statement(Syntax):
+class Statement(Sources):
     """A place in a statement that can be moved forward by one lexeme."""
 
     __slots__ = ()
@@ -258,68 +261,6 @@ class Statement(Syntax):
             if word == "order":
                 self.change(clause="order")
             self.go("by")
-
-    # -- FROM ------------------------------------------------------------------------------------------------------
-
-    def _table_word(self, word: str, start: int) -> None:
-        if word == "lateral" and self.expect == "table":
-            self.go("lateral")
-            return
-        cte = next((found for found in reversed(self._ctes()) if found.alias == word), None)
-        if cte is not None:
-            self._add_source(cte)
-        elif word in self.names.tables:
-            self.has_table = True
-            self._add_source(Source(word, self.names.tables[word]))
-        elif word in self.names.schemas:
-            self.name = ("", word, start, start)
-            self.go("schema")
-        else:
-            self.name = ("", word, start, start)
-            self.go("table_function")
-
-    def _join_word(self, word: str) -> None:
-        if word == "natural":
-            self._merge(frozenset({"*"}))
-        self.go("table" if word == "join" else f"join {word}")
-
-    def _merge(self, columns: Columns) -> None:
-        index = self._query_index()
-        frame = self.frames[index].but(merged=self.frames[index].merged | columns)
-        self.frames = (*self.frames[:index], frame, *self.frames[index + 1 :])
-
-    def _add_source(self, source: Source) -> None:
-        index = self._query_index()
-        frame = self.frames[index]
-        changed = frame.but(sources=(*frame.sources, source))
-        if "*" in frame.merged:  # NATURAL JOIN
-            shared = source.columns & frozenset().union(*(other.columns for other in frame.sources))
-            changed = changed.but(merged=(frame.merged - {"*"}) | shared)
-        self.frames = (*self.frames[:index], changed, *self.frames[index + 1 :])
-        self.go("after_table")
-
-    def _rename_source(self, alias: str, columns: Columns | None = None) -> None:
-        index = self._query_index()
-        frame = self.frames[index]
-        if not frame.sources:
-            raise Unfit
-        last = frame.sources[-1]
-        if columns is None and any(source.alias == alias for source in frame.sources[:-1]):
-            raise Unfit
-        kept = last.columns if columns is None else columns
-        if columns is None and "" in kept:  # a function's one column is called like its alias
-            kept = kept | {alias}
-        changed = frame.but(sources=(*frame.sources[:-1], Source(alias, kept)))
-        self.frames = (*self.frames[:index], changed, *self.frames[index + 1 :])
-
-    def _alias(self, word: str) -> None:
-        top = self.top
-        if top.clause == "select" and top.kind == "query":
-            self.change(outputs=top.outputs | {word}, aliases=top.aliases | {word}, item_start=-1)
-            self.go("after_item")
-        else:
-            self._rename_source(word)
-            self.go("after_alias")
 
 
 _NAMED = frozenset({"operand", "distinct", "dot", "table", "table_part", "table_paren", "names", "using"}) | {

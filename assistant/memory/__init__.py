@@ -1,1 +1,1 @@
-"""What QueryForge remembers: feedback, question-SQL pairs and saved questions. The only package that writes."""
+"""What QueryForge remembers: conversations, feedback, question-SQL pairs, saved questions. Only this writes."""

@@ -10,11 +10,11 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
+from assistant.memory.texts import Filled, History, Moment, Name, Statement, Text
 from assistant.types import Record, Status, Turn
 
 Verdict = Literal["up", "down"]
@@ -34,52 +34,6 @@ _FINAL_PUNCTUATION = ".?!。;:, "
 
 _ID_DIGITS = 32
 """Hex digits of an identifier made from content: 128 bits of SHA-256."""
-
-
-def _storable(text: str) -> str:
-    # PostgreSQL has no NUL in texts, and no database has halves of characters.
-    if "\x00" in text or any("\ud800" <= ch <= "\udfff" for ch in text):
-        raise ValueError("it holds characters that are no text")
-    return text
-
-
-def _filled(text: str) -> str:
-    stripped = text.strip()
-    if not stripped:
-        raise ValueError("it is empty")
-    return stripped
-
-
-def _statement(text: str) -> str:
-    return _filled(text.strip().rstrip("; \t\r\n"))
-
-
-def _storable_turns(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
-    for turn in turns:
-        _storable(turn.question)
-        _storable(turn.sql)
-    return turns
-
-
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("it is too far from today") from error
-
-
-Text = Annotated[str, AfterValidator(_storable)]
-"""Text that every database can hold; may be empty."""
-Filled = Annotated[Text, AfterValidator(_filled)]
-"""Text with something in it, without white space around it."""
-Name = Annotated[Filled, Field(max_length=255)]
-"""Filled text that is short enough to be indexed everywhere."""
-Statement = Annotated[Text, AfterValidator(_statement)]
-"""SQL, without the semicolon at its end."""
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""A point in time, in UTC."""
-History = Annotated[tuple[Turn, ...], AfterValidator(_storable_turns)]
-"""Earlier turns of a conversation, oldest first."""
 
 
 class FeedbackEntry(Record):
@@ -169,6 +123,8 @@ class SavedQuestion(Record):
     """When it was first saved, in UTC."""
     changed_at: Moment
     """When it was last saved, in UTC."""
+    is_pinned: bool = False
+    """Whether it stands on the board."""
 
 
 class Imported(Record):

@@ -17,7 +17,7 @@ from assistant.types import Record
 _Kind = TypeVar("_Kind", bound=Record)
 
 
-def make_record(kind: type[_Kind], **fields: object) -> _Kind:
+def make_record(kind: type[_Kind], /, **fields: object) -> _Kind:
     """Make a record of what a caller gives.
 
     Raises:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Table, func, select
 
+from assistant.memory.conversations import Conversations
 from assistant.memory.opening import Store
 from assistant.memory.pairs import (
     find_approved,
@@ -39,6 +40,7 @@ from assistant.memory.records import (
     make_saved_id,
 )
 from assistant.memory.rows import make_record, make_row, read_record
+from assistant.memory.setup import Setup
 from assistant.memory.tables import FEEDBACK, PAIRS, SAVED
 from assistant.types import Record, Status, Turn
 
@@ -69,6 +71,10 @@ class Memory:
             DatabaseError: The database cannot be reached, entered or written, or holds something else.
         """
         self._store = Store(url)
+        self.conversations = Conversations(self._store)
+        """What people asked, and what brings the answers back."""
+        self.setup = Setup(self._store)
+        """Databases that people added, and their choices."""
 
     def __enter__(self) -> Memory:
         return self
@@ -294,11 +300,11 @@ class Memory:
         saved = saved.model_copy(update={"saved_id": make_saved_id(saved.name, saved.db_id, saved.author)})
         is_this = SAVED.c.saved_id == saved.saved_id
         with self._store.writing() as connection:
-            since = connection.execute(select(SAVED.c.created_at).where(is_this)).scalar()
-            if since is None:
+            known = connection.execute(select(SAVED.c.created_at, SAVED.c.is_pinned).where(is_this)).first()
+            if known is None:
                 connection.execute(SAVED.insert(), make_row(saved))
             else:
-                saved = saved.model_copy(update={"created_at": since})
+                saved = saved.model_copy(update={"created_at": known[0], "is_pinned": bool(known[1])})
                 connection.execute(SAVED.update().where(is_this).values(make_row(saved)))
         return saved
 
@@ -316,6 +322,12 @@ class Memory:
         """Delete a saved question; return whether there was one."""
         with self._store.writing() as connection:
             return connection.execute(SAVED.delete().where(SAVED.c.saved_id == identifier)).rowcount > 0
+
+    def pin_saved(self, identifier: str, *, is_pinned: bool) -> bool:
+        """Put a saved question on the board, or take it off; return whether there was one."""
+        change = SAVED.update().where(SAVED.c.saved_id == identifier).values(is_pinned=int(is_pinned))
+        with self._store.writing() as connection:
+            return connection.execute(change).rowcount > 0
 
     def _review(self, identifier: str, reviewer: str, note: str, changes: Mapping[str, object]) -> Pair:
         with self._store.writing() as connection:

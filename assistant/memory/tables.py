@@ -33,15 +33,14 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.schema import SchemaItem
 
 from assistant.errors import DatabaseError
+from assistant.memory.kept import Repair
 from assistant.types import Turn
 
-VERSION = 1
+VERSION = 2
 """Version of the tables below."""
 
-STEPS: dict[int, Callable[[Connection], None]] = {}
-"""Version -> what makes it from the version before."""
-
 _TURNS = TypeAdapter(tuple[Turn, ...])
+_REPAIRS = TypeAdapter(tuple[Repair, ...])
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -74,6 +73,21 @@ class Turns(TypeDecorator[tuple[Turn, ...]]):
     def process_result_value(self, value: Any | None, dialect: Dialect) -> tuple[Turn, ...]:
         """Read turns."""
         return _TURNS.validate_json(value or "[]")
+
+
+class Repairs(TypeDecorator[tuple[Repair, ...]]):
+    """Refusals on the way to an answer as JSON text."""
+
+    impl = Text().with_variant(LONGTEXT(), "mysql")
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Repair, ...] | None, dialect: Dialect) -> str:
+        """Write refusals."""
+        return _REPAIRS.dump_json(value or ()).decode()
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> tuple[Repair, ...]:
+        """Read refusals."""
+        return _REPAIRS.validate_json(value or "[]")
 
 
 _LONG = Text().with_variant(LONGTEXT(), "mysql")
@@ -146,9 +160,72 @@ SAVED = _table(
     Column("author", _LONG, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
+    Column("is_pinned", Integer, nullable=False, server_default="0"),
     Index("queryforge_saved_question_place", "db_id"),
 )
 """One row a SavedQuestion."""
+
+CONVERSATIONS = _table(
+    "queryforge_conversation",
+    Column("conversation_id", _ID, primary_key=True),
+    Column("title", _NAME, nullable=False),
+    Column("db_id", _NAME, nullable=False),
+    Column("source_id", _ID, nullable=False),
+    Column("author", _NAME, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+    Index("queryforge_conversation_when", "author", "changed_at"),
+)
+"""One row a Conversation."""
+
+KEPT_TURNS = _table(
+    "queryforge_turn",
+    Column("turn_id", _ID, primary_key=True),
+    Column("conversation_id", _ID, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("question", _LONG, nullable=False),
+    Column("outcome", _WORD, nullable=False),
+    Column("sql", _LONG, nullable=False),
+    Column("text", _LONG, nullable=False),
+    Column("repairs", Repairs, nullable=False),
+    Column("model", _LONG, nullable=False),
+    Column("elapsed_ms", Float(53), nullable=False),
+    Column("asked_at", UtcTime, nullable=False),
+    Index("queryforge_turn_place", "conversation_id", "number"),
+    Index("queryforge_turn_outcome", "outcome"),
+)
+"""One row a KeptTurn."""
+
+SOURCES = _table(
+    "queryforge_source",
+    Column("source_id", _ID, primary_key=True),
+    Column("name", _NAME, nullable=False),
+    Column("address", _LONG, nullable=False),
+    Column("password_in", _WORD, nullable=False),
+    Column("kind", _WORD, nullable=False),
+    Column("author", _NAME, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Index("queryforge_source_author", "author"),
+)
+"""One row a Source."""
+
+PREFERENCES = _table(
+    "queryforge_preference",
+    Column("preference_id", _ID, primary_key=True),
+    Column("value", _LONG, nullable=False),
+)
+"""One row a person's choice; its key is made of the person and the name of the choice."""
+
+
+def _keep_conversations(connection: Connection) -> None:
+    """Bring version 1 to 2: conversations, databases added on the page, choices of people, pinned questions."""
+    METADATA.create_all(connection, tables=[CONVERSATIONS, KEPT_TURNS, SOURCES, PREFERENCES])
+    if "is_pinned" not in {column["name"] for column in inspect(connection).get_columns(SAVED.name)}:
+        connection.exec_driver_sql(f"ALTER TABLE {SAVED.name} ADD COLUMN is_pinned INTEGER NOT NULL DEFAULT 0")
+
+
+STEPS: dict[int, Callable[[Connection], None]] = {2: _keep_conversations}
+"""Version -> what makes it from the version before."""
 
 
 def read_version(connection: Connection) -> int:

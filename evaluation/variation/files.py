@@ -23,6 +23,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from assistant.errors import DatabaseError, UsageError
+from assistant.naming import quote_name
 from assistant.types import DatabaseSchema, Table
 from evaluation.cache import fingerprint_content
 from evaluation.variation.checks import find_checks
@@ -142,11 +143,11 @@ def _read(connection: sqlite3.Connection, schema: DatabaseSchema, queries: Seque
     virtual = {table.name for table in known if ddl[table.name].lstrip().upper().startswith("CREATE VIRTUAL")}
 
     def read(table: Table) -> Iterator[Row]:
-        columns = ", ".join(_quote(column.name) for column in table.columns)
-        return iter(connection.execute(f"SELECT {columns} FROM {_quote(table.name)}"))
+        columns = ", ".join(quote_name(column.name) for column in table.columns)
+        return iter(connection.execute(f"SELECT {columns} FROM {quote_name(table.name)}"))
 
     def count(table: Table) -> int:
-        return int(connection.execute(f"SELECT count(*) FROM {_quote(table.name)}").fetchone()[0])
+        return int(connection.execute(f"SELECT count(*) FROM {quote_name(table.name)}").fetchone()[0])
 
     tables = order_tables([table for table in known if table.name not in virtual])
     rows = gather(tables, read, count, queries)
@@ -212,7 +213,7 @@ def _write(path: Path, layout: _Layout, mutator: Mutator, seed: int) -> None:
 
         def clear() -> None:
             for name in mutator.facts:
-                connection.execute(f"DELETE FROM {_quote(name)}")
+                connection.execute(f"DELETE FROM {quote_name(name)}")
 
         fill(mutator.facts, mutator.make(seed), insert, clear)
         for name, rows in layout.virtual.items():
@@ -222,9 +223,9 @@ def _write(path: Path, layout: _Layout, mutator: Mutator, seed: int) -> None:
 
 def _insert(connection: sqlite3.Connection, facts: Facts, rows: Sequence[Row]) -> list[Row]:
     """Insert rows; give those that a constraint refuses."""
-    names = ", ".join(_quote(column.name) for column in facts.table.columns)
+    names = ", ".join(quote_name(column.name) for column in facts.table.columns)
     marks = ", ".join("?" for _ in facts.table.columns)
-    statement = f"INSERT INTO {_quote(facts.table.name)} ({names}) VALUES ({marks})"
+    statement = f"INSERT INTO {quote_name(facts.table.name)} ({names}) VALUES ({marks})"
     refused = []
     for row in rows:
         try:
@@ -238,10 +239,6 @@ def _fill_virtual(connection: sqlite3.Connection, name: str, rows: Sequence[Row]
     if rows:
         marks = ", ".join("?" for _ in rows[0])
         try:
-            connection.executemany(f"INSERT INTO {_quote(name)} VALUES ({marks})", rows)
+            connection.executemany(f"INSERT INTO {quote_name(name)} VALUES ({marks})", rows)
         except sqlite3.Error:
-            connection.execute(f"DELETE FROM {_quote(name)}")
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+            connection.execute(f"DELETE FROM {quote_name(name)}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,9 +49,9 @@ def scripted_backend(tmp_path: Path) -> Iterator[Backend]:
 
 
 @contextmanager
-def embedded_backend(tmp_path: Path) -> Iterator[Backend]:
+def embedded_backend(tmp_path: Path, timeout_s: float = 60.0) -> Iterator[Backend]:
     path = write_tiny_gguf(tmp_path / "tiny.gguf", PIECES, metadata=KEYS)
-    backend = LlamaCppBackend(Settings(model_path=path))
+    backend = LlamaCppBackend(Settings(model_path=path, backend_timeout_s=timeout_s))
     yield backend
     backend.close()
 
@@ -95,9 +97,9 @@ def set_aws(patch: pytest.MonkeyPatch, host: str) -> None:
 
 
 @contextmanager
-def unquantised_backend(tmp_path: Path) -> Iterator[Backend]:
+def unquantised_backend(tmp_path: Path, timeout_s: float = 60.0) -> Iterator[Backend]:
     path = write_tiny_folder(tmp_path / "tiny", PIECES, facts=KEYS)
-    backend = HuggingFaceBackend(Settings(model_path=path, threads=1))
+    backend = HuggingFaceBackend(Settings(model_path=path, threads=1, backend_timeout_s=timeout_s))
     yield backend
     backend.close()
 
@@ -160,6 +162,41 @@ def test_an_error_of_on_text_stops_the_model_and_passes_unchanged(backend: Backe
         backend.complete(prompt_of(), max_tokens=50, on_text=stop)
     assert len(seen) == 1
     assert backend.complete(prompt_of(), max_tokens=50).text == REPLY
+
+
+def test_several_threads_share_one_backend(backend: Backend) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        texts = list(pool.map(lambda n: backend.complete(prompt_of(f"Question {n}"), max_tokens=50).text, range(12)))
+    assert texts == [REPLY] * 12
+
+
+@pytest.mark.parametrize(
+    "serve",
+    [
+        pytest.param(embedded_backend, id="llamacpp"),
+        pytest.param(unquantised_backend, id="huggingface", marks=pytest.mark.train),
+    ],
+)
+def test_waiting_for_a_busy_model_of_this_process_ends_with_the_time_limit(
+    serve: Callable[..., AbstractContextManager[Backend]], tmp_path: Path
+) -> None:
+    is_inside, may_go_on = threading.Event(), threading.Event()
+
+    def wait(_text: str) -> None:
+        is_inside.set()
+        may_go_on.wait(10)
+        raise InterruptedError
+
+    with serve(tmp_path, timeout_s=0.5) as backend, ThreadPoolExecutor(1) as pool:
+        backend.info()
+        first = pool.submit(backend.complete, prompt_of("One"), max_tokens=50, on_text=wait)
+        assert is_inside.wait(10)
+        with pytest.raises(BackendError, match="busy with other questions"):
+            backend.complete(prompt_of("Two"), max_tokens=50)
+        may_go_on.set()
+        with pytest.raises(InterruptedError):
+            first.result()
+        assert backend.complete(prompt_of("Three"), max_tokens=50).text == REPLY
 
 
 def test_a_reply_cut_by_the_token_limit_is_an_error(backend: Backend) -> None:

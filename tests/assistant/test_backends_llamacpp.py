@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import llama_cpp
@@ -176,35 +174,4 @@ def test_the_time_limit_stops_the_model(tmp_path: Path) -> None:
     backend = embedded(path, backend_timeout_s=0.3)
     with pytest.raises(BackendError, match=r"did not finish within 0\.3 s"):
         backend.complete(prompt_of("How many?"), max_tokens=3900)
-    backend.close()
-
-
-def test_several_threads_share_one_model(tiny: Path) -> None:
-    backend = embedded(tiny)
-    with ThreadPoolExecutor(4) as pool:
-        texts = list(pool.map(lambda n: backend.complete(prompt_of(f"Question {n}"), max_tokens=50).text, range(12)))
-    backend.close()
-    assert texts == [REPLY] * 12
-
-
-def test_waiting_for_a_busy_model_ends_with_the_time_limit(tiny: Path) -> None:
-    backend = embedded(tiny, backend_timeout_s=0.2)
-    backend.info()
-    is_inside, may_go_on = threading.Event(), threading.Event()
-
-    def wait(_text: str) -> None:
-        is_inside.set()
-        may_go_on.wait(10)
-        raise InterruptedError
-
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(backend.complete, prompt_of("One"), max_tokens=50, on_text=wait)
-        assert is_inside.wait(10)
-        with pytest.raises(BackendError, match="busy with other questions"):
-            backend.complete(prompt_of("Two"), max_tokens=50)
-        may_go_on.set()
-        with pytest.raises(InterruptedError):
-            first.result()
-    backend._timeout_s = 60.0
-    assert backend.complete(prompt_of("Three"), max_tokens=50).text == REPLY
     backend.close()

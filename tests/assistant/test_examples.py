@@ -349,7 +349,7 @@ def test_a_bank_beside_the_model_is_shown_to_a_model_that_wants_it(harbour: Path
     settings = Settings(database_url=str(harbour), backend="llamacpp", model_path=gguf)
     with Assistant(settings) as assistant:
         assistant.model_info()
-        with assistant._working() as (_, context):
+        with assistant._engines.working() as (_, context):
             found = context.recall(Question(text="Which boats lie in Bergen?"), ())
     assert found.similar == (known,)
 

@@ -240,7 +240,9 @@ def test_the_drawn_graph_is_the_one_that_is_described() -> None:
         ("execute_sql", "compare_drafts"),
         ("execute_sql", "write_answer"),
         ("compare_drafts", "write_answer"),
+        ("write_answer", "phrase_answer"),
         ("write_answer", "__end__"),
+        ("phrase_answer", "__end__"),
     }
 
 
@@ -297,3 +299,25 @@ def test_an_error_ends_a_stream_as_itself(harbour: Database) -> None:
         stream = assistant.stream("How many boats?")
         with pytest.raises(BackendError, match="gone"):
             list(stream)
+
+
+def test_without_scope_rules_the_model_alone_decides(ask: Ask) -> None:
+    text = "Drop all the boats."
+    assert ask(GOOD, question=text)[0].status == "refused"
+    answer, backend = ask("-- refused: no", question=text, check_scope=False)
+    assert (answer.status, len(backend.prompts)) == ("refused", 1)
+    assert ask(GOOD, question=text, check_scope=False)[0].status == "answered"
+
+
+def test_without_matching_the_model_is_told_no_value(ask: Ask) -> None:
+    text = "How many boats are in Narvik?"
+    told = ask(GOOD, question=text)[1].prompts[0].messages[-1].content
+    assert told.splitlines() == [text, "boats.home_port = 'Narvik'"]
+    bare = ask(GOOD, question=text, match_values=False)[1].prompts[0].messages
+    assert bare[-1].content == text
+    assert "CREATE TABLE boats" in bare[0].content
+
+
+def test_without_repair_one_draft_is_all_there_is(ask: Ask) -> None:
+    answer, backend = ask(UNKNOWN_TABLE, GOOD, max_attempts=1)
+    assert (answer.status, len(backend.prompts)) == ("failed", 1)

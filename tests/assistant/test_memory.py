@@ -493,16 +493,17 @@ def test_older_tables_are_renewed_and_keep_what_they_hold(address: str, monkeypa
         def add_mood(connection: Connection) -> None:
             connection.execute(text("ALTER TABLE queryforge_feedback ADD COLUMN mood VARCHAR(16)"))
 
-        monkeypatch.setattr(tables, "STEPS", {2: add_mood})
+        newer = tables.VERSION + 1
+        monkeypatch.setattr(tables, "STEPS", {newer: add_mood})
         for module in (tables, opening):
-            monkeypatch.setattr(module, "VERSION", 2)
+            monkeypatch.setattr(module, "VERSION", newer)
         for _ in range(2):
             with Memory(address) as renewed:
                 assert renewed.list_pairs() == (pair,)
                 with renewed._store.writing() as connection:
                     connection.execute(text("UPDATE queryforge_feedback SET mood = 'calm'"))
-        monkeypatch.setattr(opening, "VERSION", 1)
-        with pytest.raises(DatabaseError, match="have become version 2"):
+        monkeypatch.setattr(opening, "VERSION", newer - 1)
+        with pytest.raises(DatabaseError, match=f"have become version {newer}"):
             propose(memory)
 
 

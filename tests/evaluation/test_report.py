@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from assistant.errors import DataError, QueryForgeError, UsageError
+from assistant.files import PARTIAL
 from evaluation.folder import Identity, RunFolder
 from evaluation.gate import GateSettings, decide, write_gate
 from evaluation.metrics import Metrics, RunFacts, measure
@@ -153,7 +154,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_command_writes_both_files_and_prints_where(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(folder)]) == 0
     assert capsys.readouterr().out.split() == [str(folder / "report.md"), str(folder / "report.html")]
-    assert {path.name for path in folder.iterdir() if path.suffix == ".part"} == set()
+    assert {path.name for path in folder.iterdir() if path.suffix == PARTIAL} == set()
 
 
 def test_the_files_go_to_another_folder_when_one_is_named(folder: Path, tmp_path: Path) -> None:

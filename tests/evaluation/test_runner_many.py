@@ -12,7 +12,8 @@ import pytest
 
 from assistant.errors import BackendError, DataError, UsageError
 from assistant.settings import Settings
-from evaluation.runner import DEFAULT_VARIANTS, EvalConfig, main, run
+from evaluation.runner import EvalConfig, main, run
+from evaluation.variants import DEFAULT_VARIANTS
 from tests.ollama_double import OllamaDouble
 
 COUNT = "SELECT COUNT(*) FROM pet"
