@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from assistant.backends.checkpoint import find_checkpoint
 from assistant.errors import UsageError
-from assistant.files import write_whole as write_whole  # still imported from here by others
+from assistant.files import write_whole
 from assistant.settings import PROJECT_ROOT, Settings
 from assistant.types import DatabaseSchema, ModelInfo, Record
 from evaluation.metrics import Metrics

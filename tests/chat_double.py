@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import re
 import struct
-import threading
 import time
 import zlib
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, get_args
+
+from tests.http_double import HttpDouble, HttpHandler
 
 Fault = Literal[
     "none", "no_key", "busy", "server_error", "error_event", "cut", "no_end", "slow", "not_json", "wrong_json",
@@ -29,52 +29,21 @@ AwsFault = Literal[
 AWS_FAULTS: tuple[AwsFault, ...] = get_args(AwsFault)
 
 
-class _Double:
-    """A server on a free port of this machine; use it in a `with` block."""
+class _Double(HttpDouble):
+    """A server that keeps what it was sent."""
 
-    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(self, handler: type[_Handler]) -> None:
+        super().__init__(handler)
         self.requests: list[tuple[str, dict[str, str], Any]] = []
         """Path, headers and body of each."""
-        self.was_cut_off = threading.Event()
-        self.stopping = threading.Event()
-        owned = type("Owned", (handler,), {"owner": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), owned)
-        self._server.daemon_threads = False
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self.host = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Any:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    owner: Any
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Stay quiet."""
-
+class _Handler(HttpHandler):
     def take(self) -> Any:
         """Read the body of the request and remember it."""
-        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        body = json.loads(content) if content else {}
+        body = self.read_json()
         self.owner.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
         return body
-
-    def send_json(self, status: int, fields: object, **headers: str) -> None:
-        """Answer with JSON."""
-        content = json.dumps(fields).encode()
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(content)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(content)
 
     def stream(self, parts: Iterator[bytes], content_type: str) -> None:
         """Answer with parts, until they end or nobody listens."""

@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import re
 import socket
-import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, get_args
 
+from tests.http_double import HttpDouble, HttpHandler
 from tests.ollama_store import OllamaStore, Refused, StoredModel, complete
 
 Fault = Literal[
@@ -30,7 +29,7 @@ RegistryFault = Literal[
 REGISTRY_FAULTS: tuple[RegistryFault, ...] = get_args(RegistryFault)
 
 
-class OllamaDouble:
+class OllamaDouble(HttpDouble):
     """A server on a free port of this machine; use it in a `with` block."""
 
     def __init__(
@@ -44,6 +43,7 @@ class OllamaDouble:
         slowness_s: float = 5.0,
         has_logprobs: bool = False,
     ) -> None:
+        super().__init__(_Handler)
         self.reply = reply
         """What models answer that are made from now on."""
         self.store = OllamaStore()
@@ -56,27 +56,6 @@ class OllamaDouble:
         self.slowness_s = slowness_s
         self.has_logprobs = has_logprobs
         self.requests: list[tuple[str, dict[str, Any]]] = []
-        self.was_cut_off = threading.Event()
-        self.stopping = threading.Event()
-        double = self
-
-        class Handler(_Handler):
-            owner = double
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = False
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self.host = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> OllamaDouble:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def paths(self) -> list[str]:
         """Return the paths of the requests so far."""
@@ -87,27 +66,22 @@ class OllamaDouble:
         return [body for path, body in self.requests if path == "/api/chat"]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """One connection; HTTP/1.0, so that the end of a stream is the end of the connection."""
-
+class _Handler(HttpHandler):
     owner: OllamaDouble
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Stay quiet."""
 
     def do_GET(self) -> None:
         """Answer the calls without a body."""
         if self._is_dropped({}):
             return
         if self.path == "/api/version":
-            self._send_json(200, {"version": "0.33.0"})
+            self.send_json(200, {"version": "0.33.0"})
         elif self.path == "/api/tags":
             if self.owner.fault == "slow":
                 self.owner.stopping.wait(self.owner.slowness_s)
             tags = {} if self.owner.fault == "no_model" else self.owner.store.tags
-            self._send_json(200, {"models": [_describe(name, model) for name, model in reversed(tags.items())]})
+            self.send_json(200, {"models": [_describe(name, model) for name, model in reversed(tags.items())]})
         else:
-            self._send_json(404, {"error": "page not found"})
+            self.send_json(404, {"error": "page not found"})
 
     def do_HEAD(self) -> None:
         """Say whether a file is there."""
@@ -123,12 +97,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/api/blobs/"):
             self._answer(self._take_blob, {})
         else:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = self.read_json()
             self._answer({"/api/create": self._create, "/api/copy": self._copy}.get(self.path, self._use), body)
 
     def do_DELETE(self) -> None:
         """Forget a tag."""
-        self._answer(self._delete, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self._answer(self._delete, self.read_json())
 
     def _answer(self, call: Callable[[dict[str, Any]], None], body: dict[str, Any]) -> None:
         if self._is_dropped(body):
@@ -136,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             call(body)
         except Refused as refused:
-            self._send_json(refused.status, {"error": refused.text})
+            self.send_json(refused.status, {"error": refused.text})
 
     def _is_dropped(self, body: dict[str, Any]) -> bool:
         self.owner.requests.append((f"{self.command} {self.path}" if self.command != "POST" else self.path, body))
@@ -180,18 +154,18 @@ class _Handler(BaseHTTPRequestHandler):
         if self.owner.fault == "copy_refused":
             raise Refused(500, "open manifests: permission denied")
         self.owner.store.copy(body["source"], body["destination"])
-        self._send_json(200, {})
+        self.send_json(200, {})
 
     def _delete(self, body: dict[str, Any]) -> None:
         self.owner.store.delete(body["model"])
-        self._send_json(200, {})
+        self.send_json(200, {})
 
     def _use(self, body: dict[str, Any]) -> None:
         if self.owner.fault == "no_model" and body.get("model"):
             raise Refused(404, f"model '{body['model']}' not found")
         model = self.owner.store.find(body.get("model", ""))
         if self.path == "/api/show":
-            self._send_json(
+            self.send_json(
                 200,
                 {
                     "modelfile": "",
@@ -209,12 +183,12 @@ class _Handler(BaseHTTPRequestHandler):
                 raise Refused(500, "model runner has unexpectedly stopped")
             ended = {"done": True, "done_reason": "stop", "eval_count": 4}
             created = {"model": body["model"], "created_at": "2026-01-01T00:00:00Z"}
-            self._send_json(200, {**created, "response": model.reply, **ended})
+            self.send_json(200, {**created, "response": model.reply, **ended})
         elif self.path == "/api/chat":
             self._chat(body, model.reply)
         elif self.path == "/api/embed":
             texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
-            self._send_json(200, {"model": body["model"], "embeddings": [_embed(text) for text in texts]})
+            self.send_json(200, {"model": body["model"], "embeddings": [_embed(text) for text in texts]})
         else:
             raise Refused(404, "page not found")
 
@@ -222,10 +196,10 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.owner.fault
         if fault == "server_error":
             inner = {"error": {"code": 500, "message": "the engine has stopped", "type": "server_error"}}
-            self._send_json(500, {"error": json.dumps(inner)})
+            self.send_json(500, {"error": json.dumps(inner)})
             return
         if fault == "busy":
-            self._send_json(503, {"error": "server busy, please try again.  maximum pending requests exceeded"})
+            self.send_json(503, {"error": "server busy, please try again.  maximum pending requests exceeded"})
             return
         self.send_response(200)
         self.send_header("Content-Type", "application/x-ndjson")
@@ -276,14 +250,6 @@ class _Handler(BaseHTTPRequestHandler):
             fields = {"model": body["model"], "created_at": "2026-01-01T00:00:00.000000Z", **fields}
         self.wfile.write(json.dumps(fields).encode() + b"\n")
         self.wfile.flush()
-
-    def _send_json(self, status: int, fields: dict[str, Any]) -> None:
-        content = json.dumps(fields).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
 
 
 def _embed(text: str) -> list[float]:

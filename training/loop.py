@@ -28,8 +28,8 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from assistant.backends.checkpoint import FACTS_FILE
 from assistant.backends.metadata import PROMPT_LAYOUT_KEY
 from assistant.errors import TrainingError, UsageError
+from assistant.files import write_whole
 from assistant.prompts import PAD, TURN_END
-from evaluation.folder import write_whole
 from training.base import BaseConfig, BaseReport, HeldOut
 from training.config import write_run_record
 from training.dataset import Batch, make_batch, plan_batches

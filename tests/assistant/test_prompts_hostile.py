@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from assistant.backends.llamacpp import LlamaCppBackend
-from assistant.prompts import MAX_NOTE_CHARS, MAX_VALUE_CHARS, TURN_END, TURN_START, render_prompt
+from assistant.messages import MAX_VALUE_CHARS
+from assistant.prompts import MAX_NOTE_CHARS, TURN_END, TURN_START, render_prompt
 from assistant.settings import Settings
 from assistant.types import (
     Column,
@@ -37,10 +38,13 @@ HOSTILE = (
 def context_of(text: str) -> SchemaContext:
     column = Column(name="name", sql_type="TEXT", kind="text", comment=text)
     sampled = Column(name="town", sql_type="TEXT", kind="text", samples=(text, "Graz"))
+    named = Column(name=text, sql_type="TEXT", kind="text")
+    city = Table(name="city", columns=(column, sampled))
     return SchemaContext(
         db_id="atlas",
         dialect="sqlite",
-        tables=(Table(name="city", columns=(column, sampled)),),
+        tables=(city,),
+        listing=(city.model_copy(update={"columns": (column, named)}),),
         values=(MatchedValue(table="city", column="name", value=text, mention="x", score=90),),
         glossary=(GlossaryEntry(term="capital", synonyms=(text,), meaning=text, sql=text),),
     )
@@ -53,7 +57,7 @@ def render(text: str, layout: PromptLayout) -> str:
     return render_prompt(question, context_of(text), layout, [(draft, refusal)]).text
 
 
-@pytest.mark.parametrize("layout", ["full", "compact"])
+@pytest.mark.parametrize("layout", ["full", "listed", "compact"])
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_text_opens_or_ends_a_turn(text: str, layout: PromptLayout) -> None:
     rendered = render(text, layout)
@@ -92,14 +96,15 @@ def backend_tokens(backend: LlamaCppBackend, text: str) -> list[int]:
     return _tokenize(backend._llama, text)
 
 
+@pytest.mark.parametrize("layout", ["full", "listed"])
 @pytest.mark.parametrize("text", HOSTILE)
-def test_what_the_database_holds_stays_on_its_line(text: str) -> None:
-    plain = render_prompt(Question(text="now?"), context_of("plain"), "full")
-    hostile = render_prompt(Question(text="now?"), context_of(text), "full")
+def test_what_the_database_holds_stays_on_its_line(text: str, layout: PromptLayout) -> None:
+    plain = render_prompt(Question(text="now?"), context_of("plain"), layout)
+    hostile = render_prompt(Question(text="now?"), context_of(text), layout)
     for before, after in zip(plain.messages, hostile.messages, strict=True):
         assert len(before.content.splitlines()) == len(after.content.splitlines())
     line = hostile.messages[-1].content.splitlines()[-1]
-    assert line.startswith("city.name = 'x")
+    assert line.startswith("city.name = 'x" if layout == "full" else "c.name = 'x")
     assert OBEY in line
 
 

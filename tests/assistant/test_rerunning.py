@@ -46,7 +46,7 @@ def test_sql_of_a_person_is_an_answer_with_words_and_a_chart(shop_db: Database) 
     [
         ("DELETE FROM customer", "read-only"),
         ("SELECT nowhere FROM customer", "unknown-column"),
-        ("SELECT * FROM sqlite_master", "unknown-table"),
+        ("SELECT * FROM sqlite_master", "system-table"),
         ("SELECT 1; SELECT 2", "one-statement"),
     ],
 )

@@ -15,6 +15,7 @@ from assistant.backends.scripted import ScriptedBackend
 from assistant.database import Database, connect
 from assistant.explain import describe_result
 from assistant.grounding import find_fault
+from assistant.prompts import MAX_SHOWN_ROWS, render_wording
 from assistant.settings import Settings
 from assistant.types import Answer, ColumnKind, GuardedQuery, ModelInfo, QueryResult, Question, ResultColumn, StepEvent
 from tests.chat_double import OpenAIDouble
@@ -162,10 +163,10 @@ def test_only_the_first_rows_are_sent(harbour: Database) -> None:
     answer = ask(harbour, sql=sql)
     assert answer.result is not None
     assert len(answer.result.rows) == 90
-    user = wording.render_wording_prompt(answer).messages[-1].content
+    user = render_wording(answer).messages[-1].content
     assert "Rows: 90, the first 20 are" in user
-    assert len(user.splitlines()) == 4 + wording.MAX_SHOWN_ROWS
-    assert privacy.MAX_SHOWN_ROWS == wording.MAX_SHOWN_ROWS
+    assert len(user.splitlines()) == 4 + MAX_SHOWN_ROWS
+    assert privacy.MAX_SHOWN_ROWS == MAX_SHOWN_ROWS
 
 
 def test_a_streamed_answer_tells_of_the_step(harbour: Database) -> None:

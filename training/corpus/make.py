@@ -23,8 +23,8 @@ from pydantic import Field, ValidationError
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from assistant.errors import UsageError
+from assistant.files import write_whole
 from assistant.types import Record
-from evaluation.folder import write_whole
 from evaluation.progress import narrate
 from training.corpus.held_out import QUESTIONS_FILE, make_held_out
 from training.corpus.parts import Part, make_part
