@@ -127,11 +127,11 @@ def wikisql_examples(
         asked = {column for question in prepared.questions for _, column in question.query.asked}
         # A question that two tables could answer alike has no right answer.
         others = [other for other in others if asked.isdisjoint(c.name for c in other.schema.tables[0].columns)]
-        composed = _compose(prepared, others, words, rng)
+        composed = compose(prepared, others, words, rng)
         yield from human_examples(composed, words, rng, counts)
 
 
-def _compose(
+def compose(
     prepared: PreparedSchema, others: Sequence[PreparedSchema], words: Sequence[str], rng: random.Random
 ) -> PreparedSchema:
     """Give a table without a name one, shuffle its columns and put other tables beside it."""

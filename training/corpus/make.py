@@ -33,6 +33,7 @@ from training.datagen.slices import writing_to
 from training.interruption import watch_interruption
 
 WIKISQL_SLICES = 40
+DRILLED_SCHEMAS = 100
 HELD_OUT_PARTS = 12
 """Invented databases whose questions are held out; their numbers come after those that are trained on."""
 NOT_FITTING = "left out: "
@@ -69,6 +70,8 @@ class CorpusConfig(Record):
     """How often people's questions about Spider's databases are taken, each time under other names."""
     wikisql: int = Field(default=2, ge=0)
     """How often WikiSQL's are."""
+    drills: int = Field(default=60, ge=0)
+    """Parts of drills, each about a hundred schemas."""
     workers: int = Field(default=1, ge=1)
     """Processes; the examples do not depend on the number."""
 
@@ -93,6 +96,7 @@ def list_parts(config: CorpusConfig) -> tuple[list[Part], list[Part]]:
     corpora, seed = config.corpora, config.seed
     count = config.per_database
     train = [Part("invented", n, seed, count, None) for n in range(config.invented)]
+    train += [Part("drill", n, seed, DRILLED_SCHEMAS, corpora) for n in range(config.drills)]
     held_out = [Part("invented", config.invented + n, seed, 60, None) for n in range(HELD_OUT_PARTS)]
     if corpora is not None:
         train += [Part("spider", n, seed, count, corpora) for n in range(config.spider)]
@@ -211,7 +215,7 @@ def build_parser() -> argparse.ArgumentParser:
     fields = CorpusConfig.model_fields
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files; goes on there")
     parser.add_argument("--corpora", type=Path, metavar="DIR", help="folder of Spider, Spider-Syn and WikiSQL")
-    for name in ("seed", "invented", "spider", "per_database", "people", "wikisql", "workers"):
+    for name in ("seed", "invented", "spider", "per_database", "people", "wikisql", "drills", "workers"):
         field = fields[name]
         text = (field.description or "").rstrip(".")
         parser.add_argument(

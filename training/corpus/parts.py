@@ -10,14 +10,15 @@ import json
 import random
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from assistant.types import DatabaseSchema
-from training.corpus.human import UNLISTED_SHARE, human_examples, wikisql_examples
+from training.corpus.drills import drill
+from training.corpus.human import UNLISTED_SHARE, compose, human_examples, wikisql_examples
 from training.corpus.invented import draw_schema
 from training.corpus.preparing import PreparedSchema, prepare_spider, prepare_wikisql
 from training.corpus.renaming import collect_words, draw_renaming, draw_words
@@ -33,19 +34,22 @@ REPLACED_SHARES = (0.0, 0.3, 0.6, 1.0)
 """Shares of the words of a schema's names that others are put for."""
 PLAIN_SHARE = 0.08
 """Share of the grammar's prompts without matched values: where the base does not know a column, it can only guess."""
+DRILLS_PER_SCHEMA = 25
 MAX_COLUMNS = 150
 """Schemas of more columns are left out: they take long to fill and teach no more."""
 
-Kind = Literal["invented", "spider", "people", "wikisql", "held_out"]
+Kind = Literal["invented", "spider", "people", "wikisql", "drill", "held_out"]
 
 
 class Part(NamedTuple):
     """What one process makes in one go."""
 
     kind: Kind
-    """`invented`, `spider`: the grammar's questions about an invented schema or a renamed one of Spider; `people`:
-    those of Spider and Spider-Syn, all databases renamed; `wikisql`: a slice of WikiSQL; `held_out`: people's
-    questions about the databases held out, as they are."""
+    """What is asked, about which schemas.
+
+    `invented`, `spider`: the grammar's questions about an invented schema or a renamed one of Spider; `people`: those
+    of Spider and Spider-Syn, all databases renamed; `wikisql`: a slice of WikiSQL; `drill`: many names at once, about
+    invented and renamed schemas; `held_out`: people's questions about the databases held out, as they are."""
     number: int
     """Decides, with `seed`, everything that is drawn."""
     seed: int
@@ -70,6 +74,8 @@ def make_part(part: Part) -> list[str]:
     rng = random.Random(f"{part.seed}:{part.name}")
     if part.kind == "invented":
         return _ask_grammar(part, draw_schema(rng), rng)
+    if part.kind == "drill":
+        return [row.line() for schema in _draw_schemas(part, rng) for row in drill(schema, DRILLS_PER_SCHEMA, rng)]
     assert part.corpora is not None, part.kind
     words = _words(part.corpora)
     if part.kind == "wikisql":
@@ -85,12 +91,27 @@ def make_part(part: Part) -> list[str]:
         return [row.line() for name in sorted(spider) for row in human_examples(spider[name], words, rng)]
     fitting = [name for name in sorted(spider) if _is_fit(spider[name].schema)]
     prepared = spider[fitting[part.number % len(fitting)]]
-    schema = prepared.schema
-    if part.number >= len(fitting):
-        share = rng.choice(REPLACED_SHARES)
-        replaced = [word for word in sorted(prepared.words) if rng.random() < share]
-        schema = draw_renaming(schema, rng, draw_words(replaced, prepared.words, words, rng)).schema(schema)
-    return _ask_grammar(part, schema, rng)
+    return _ask_grammar(part, prepared.schema if part.number < len(fitting) else _rename(prepared, words, rng), rng)
+
+
+def _rename(prepared: PreparedSchema, words: tuple[str, ...], rng: random.Random) -> DatabaseSchema:
+    share = rng.choice(REPLACED_SHARES)
+    replaced = [word for word in sorted(prepared.words) if rng.random() < share]
+    new_words = draw_words(replaced, prepared.words, words, rng)
+    return draw_renaming(prepared.schema, rng, new_words, is_titled=prepared.is_titled).schema(prepared.schema)
+
+
+def _draw_schemas(part: Part, rng: random.Random) -> Iterator[DatabaseSchema]:
+    """Draw the schemas of a part of drills: every other one is invented, the others are renamed."""
+    for number in range(part.size):
+        if number % 2 == 0 or part.corpora is None:
+            yield draw_schema(rng)
+        elif number % 4 == 1:
+            tables = rng.sample(_wikisql(part.corpora), rng.randint(1, 4))
+            yield _rename(compose(tables[0], tables[1:], _words(part.corpora), rng), _words(part.corpora), rng)
+        else:
+            spider = _spider(part.corpora, is_held_out=False)
+            yield _rename(spider[rng.choice(sorted(spider))], _words(part.corpora), rng)
 
 
 def _is_fit(schema: DatabaseSchema) -> bool:

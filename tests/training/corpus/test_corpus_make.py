@@ -25,6 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[CorpusConfig, Corpus
         per_database=60,
         people=1,
         wikisql=1,
+        drills=1,
         workers=2,
     )
     return config, make_corpus(config)
@@ -33,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[CorpusConfig, Corpus
 def test_every_kind_of_part_gives_examples_that_a_training_reads(made: tuple[CorpusConfig, CorpusSummary]) -> None:
     config, summary = made
     assert not summary.failed
-    assert set(summary.parts) == {"invented", "spider", "people", "wikisql"}
+    assert set(summary.parts) == {"invented", "spider", "people", "wikisql", "drill"}
     assert all(summary.parts.values())
     examples = list(read_examples(config.out / "train.jsonl"))
     assert len(examples) == summary.examples == sum(summary.parts.values())
