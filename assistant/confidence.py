@@ -12,10 +12,9 @@ from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from assistant.files import CONFIDENCE_SUFFIX
 from assistant.types import Answer, ModelInfo, Record
 
-SUFFIX = ".confidence.json"
-"""The table of `model.gguf` is `model.confidence.json`."""
 WORDS = ((0.9, "very sure"), (0.7, "fairly sure"), (0.4, "not sure"), (0.0, "guessing"))
 """From which share of right answers on which words are used."""
 SIGNS = ((0.75, "some doubt"), (0.0, "in doubt"))
@@ -66,7 +65,7 @@ class ConfidenceTable(Record):
 
 def table_path(model: Path) -> Path:
     """Return where the table of a model's file lies, whether it is there or not."""
-    return model.with_suffix(SUFFIX)
+    return model.with_suffix(CONFIDENCE_SUFFIX)
 
 
 def read_table(info: ModelInfo) -> ConfidenceTable | None:

@@ -17,6 +17,9 @@ from assistant.errors import TrainingError
 
 PARTIAL = ".partial"
 
+CONFIDENCE_SUFFIX = ".confidence.json"
+"""What is known of the confidence of `model.gguf` lies beside it, in `model.confidence.json`."""
+
 
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write or replace a file, so that there is the old content or the new one at any moment; text as UTF-8.

@@ -5,6 +5,7 @@ In: GGUF files, with what is known of their making. Out: the file to load. Each 
     sqlite-shop/
       20261121T145548-98c1d5b3d46e.gguf    a model; a file that is there is whole and never changes
       20261121T145548-98c1d5b3d46e.examples.xz  the bank of pairs that came with it, if one did; see `assistant.bank`
+      20261121T145548-98c1d5b3d46e.confidence.json  how far its confidence can be believed, if that was measured
       served.json                          which models there are; the first serves
       served.copy.json                     the same, should the other be damaged
       lock                                 held by whoever changes something; readers need none
@@ -30,15 +31,17 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from assistant.bank import BANK_SUFFIX, bank_path
+from assistant.bank import BANK_SUFFIX
 from assistant.errors import TrainingError, UsageError
-from assistant.files import PARTIAL, copy_whole, digest_file, lock_folder, write_whole
+from assistant.files import CONFIDENCE_SUFFIX, PARTIAL, copy_whole, digest_file, lock_folder, write_whole
 from assistant.types import DatabaseSchema, Dialect, Record
 
 KEPT = 3
 """Models of a database that are kept, the serving one included."""
 LOCK_TIMEOUT_S = 60.0
 """How long another process may take to copy its model."""
+BESIDE = (BANK_SUFFIX, CONFIDENCE_SUFFIX)
+"""What may lie beside a model's file, and goes where it goes."""
 LIST, COPY = "served.json", "served.copy.json"
 _PLAIN_NAME = re.compile(r"[a-z0-9_-]{1,60}")
 _SETTING = "Models are kept in the folder of the setting QUERYFORGE_MODELS_PATH."
@@ -158,7 +161,7 @@ class ServedModels:
         return found.st_ino, found.st_mtime_ns, found.st_size
 
     def install(self, gguf: Path, trained: TrainedModel) -> ServedModel:
-        """Copy a file, with the bank of pairs beside it, and let it serve.
+        """Copy a file, with the bank of pairs and the table of confidence beside it, and let it serve.
 
         A model that is installed a second time moves to the front. The oldest beyond `KEPT` are removed.
 
@@ -177,7 +180,8 @@ class ServedModels:
         folder = self._folder(trained.db_id, trained.dialect)
         with _translated(f"install '{gguf}' in '{folder}'"), lock_folder(folder, timeout_s=LOCK_TIMEOUT_S):
             listed, _ = _read(folder)
-            _copy_bank(bank_path(gguf), bank_path(folder / served.file))
+            for suffix in BESIDE:
+                _copy_beside(gguf.with_suffix(suffix), (folder / served.file).with_suffix(suffix))
             copy_whole(gguf, folder / served.file, sha256=trained.sha256, size_bytes=trained.size_bytes)
             others = (model for model in _usable(folder, listed.models) if model.sha256 != served.sha256)
             _write(
@@ -250,8 +254,8 @@ def _write(folder: Path, listed: _List) -> None:
     _tidy(folder, {model.file for model in (*listed.models, *listed.withdrawn[:1])})
 
 
-def _copy_bank(source: Path, target: Path) -> None:
-    """Copy a bank, if there is one; before the model, so that none serves without its bank."""
+def _copy_beside(source: Path, target: Path) -> None:
+    """Copy what lies beside a model, if it is there; before the model, so that none serves without it."""
     try:
         sha256, size_bytes = digest_file(source), source.stat().st_size
     except FileNotFoundError:
@@ -260,9 +264,9 @@ def _copy_bank(source: Path, target: Path) -> None:
 
 
 def _tidy(folder: Path, named: Collection[str]) -> None:
-    named = {*named, *(bank_path(folder / name).name for name in named)}
+    named = {*named, *((folder / name).with_suffix(suffix).name for name in named for suffix in BESIDE)}
     for path in folder.iterdir():
-        if path.suffix == PARTIAL or (path.name.endswith((".gguf", BANK_SUFFIX)) and path.name not in named):
+        if path.suffix == PARTIAL or (path.name.endswith((".gguf", *BESIDE)) and path.name not in named):
             with contextlib.suppress(OSError):  # the next writer tries again
                 path.unlink()
 

@@ -20,10 +20,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assistant.bank import BankHead
+from assistant.confidence import table_path
 from assistant.drivers.engines import parse_url
-from assistant.errors import UsageError
+from assistant.errors import DataError, UsageError
+from assistant.files import write_whole
 from assistant.served import ServedAccuracy, ServedModels
 from evaluation.finished import read_run
+from evaluation.fitting import fit_model
 from evaluation.gate import GateRecord, decide, render_gate, write_gate
 from evaluation.progress import narrate
 from evaluation.report import write_report
@@ -205,6 +208,7 @@ def install_model(work: Work) -> Facts:
         is_served = work.situation.served_path is not None
         narrate(f"The gate was not passed: {'what served before goes on serving' if is_served else 'no model serves'}.")
         return {"outcome": "refused"}
+    _write_confidence(work)
     situation, sha256 = work.situation, work.run.fact("export", "sha256")
     if situation.server == "ollama":
         register_in_ollama(work.gguf, work.settings, situation.schema)
@@ -230,6 +234,21 @@ def install_model(work: Work) -> Facts:
         )
         register_embedded(work.gguf, work.settings, situation.schema, trained)
     return {"outcome": "installed"}
+
+
+def _write_confidence(work: Work) -> None:
+    """Write beside the file how far its confidence can be believed, by people's questions if there are enough."""
+    for name in ("human", "made"):
+        if not (folder := work.run.fact("judge candidate", name)):
+            continue
+        metrics, scores = read_run(Path(folder))
+        try:
+            table = fit_model(metrics, scores, work.gguf)
+        except (DataError, UsageError) as error:
+            narrate(f"Note: no table of confidence from the {name} questions: {error.message}")
+            continue
+        write_whole(table_path(work.gguf), table.model_dump_json(indent=1) + "\n")
+        return
 
 
 def report_run(work: Work) -> Facts:

@@ -8,6 +8,7 @@ with it.
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -49,12 +50,13 @@ def stream_rows(
     with reading(engine, dialect, timeout_s) as connection:
         options = {"no_parameters": True, "sqlite_raw_colnames": True, "stream_results": dialect != "sqlite"}
         result = connection.execution_options(**options).exec_driver_sql(sql)
-        names = tuple(result.keys())
-        left, is_first = max_rows, True
-        while (raw := [tuple(row) for row in result.fetchmany(min(BATCH_ROWS, left + 1))]) or is_first:
-            is_cut, is_first = len(raw) > left, False
-            rows, kinds = normalise_rows(raw[:left], len(names))
-            left -= len(rows)
-            yield RowBatch(names, tuple(kinds), tuple(rows), is_cut)
-            if is_cut:
-                break
+        with closing(result):  # before the transaction ends: MySQL reads what is left of the rows then
+            names = tuple(result.keys())
+            left, is_first = max_rows, True
+            while (raw := [tuple(row) for row in result.fetchmany(min(BATCH_ROWS, left + 1))]) or is_first:
+                is_cut, is_first = len(raw) > left, False
+                rows, kinds = normalise_rows(raw[:left], len(names))
+                left -= len(rows)
+                yield RowBatch(names, tuple(kinds), tuple(rows), is_cut)
+                if is_cut:
+                    break

@@ -145,3 +145,16 @@ def test_assistant_offers_all_three_without_asking_a_model(shop_db_path: Path, t
         assert assistant.match_values("Germany") == ()
         assistant.ask("How many addresses are in Germany?")
         assert any(value.value == "Germany" for value in assistant.match_values("in Germany"))
+
+
+@pytest.mark.parametrize(
+    "fixture",
+    [pytest.param("postgres_url", marks=pytest.mark.postgres), pytest.param("mysql_url", marks=pytest.mark.mysql)],
+)
+def test_server_gives_all_rows_in_batches_and_takes_an_early_end(fixture: str, request: pytest.FixtureRequest) -> None:
+    with closing(connect(request.getfixturevalue(fixture))) as database:
+        shown = answer(database, LINES)
+        assert len(all_rows(database, shown)) > BATCH_ROWS
+        with closing(stream_answer(shown, database, CUT)) as batches:
+            next(batches)
+        assert len(all_rows(database, shown, max_rows=7)) == 7

@@ -21,6 +21,7 @@ from assistant.agent import Assistant
 from assistant.backends.choose import choose_backend, choose_weights
 from assistant.backends.llamacpp import LlamaCppBackend
 from assistant.bank import BankHead, bank_path, read_bank, write_bank
+from assistant.confidence import table_path
 from assistant.database import connect
 from assistant.errors import TrainingError, UsageError
 from assistant.files import lock_folder
@@ -531,6 +532,20 @@ def test_the_bank_of_a_model_goes_where_it_goes_and_comes_back_with_it(models: S
     assert served_questions(models) == ["of b"]
     models.rollback("harbour", "sqlite")
     assert served_questions(models) == ["of a"]
+
+
+def test_the_table_of_confidence_goes_where_its_model_goes(models: ServedModels, tmp_path: Path) -> None:
+    first, second = write_model(tmp_path / "a.gguf", "a"), write_model(tmp_path / "b.gguf", "b")
+    (tmp_path / "a.confidence.json").write_text("table of a", encoding="utf-8")
+    for path in (first, second):
+        install(models, path)
+    serving = models.current("harbour", "sqlite")
+    assert serving.path is not None
+    assert not table_path(serving.path).exists()
+    models.rollback("harbour", "sqlite")
+    serving = models.current("harbour", "sqlite")
+    assert serving.path is not None
+    assert table_path(serving.path).read_text(encoding="utf-8") == "table of a"
 
 
 def test_a_bank_is_removed_with_its_model(models: ServedModels, tmp_path: Path) -> None:

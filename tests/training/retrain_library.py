@@ -149,7 +149,7 @@ def retrain_config(home: Path, **changes: object) -> RetrainConfig:
         "count": COUNT,
         "base": home / "base",
         "recipe": home / "recipe.toml",
-        "judge_examples": 8,
+        "judge_examples": 40,
         "variants": 0,
         "gate": LENIENT,
     }

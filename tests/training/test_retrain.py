@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from assistant.bank import bank_path, read_bank
+from assistant.confidence import ConfidenceTable, table_path
 from assistant.errors import UsageError
 from assistant.memory.store import Memory
 from assistant.served import ServedModels, TrainedModel
@@ -228,6 +229,14 @@ def test_a_rollback_brings_the_model_before_back(environment: Path, capsys: pyte
     assert main(["--rollback", "--runs", str(config.runs)]) == 0
     assert f"'{first.file}' serves 'library' again" in capsys.readouterr().out
     assert serving(config) == first
+
+
+def test_the_served_model_has_a_table_of_its_confidence(environment: Path) -> None:
+    served = serving(retrain_config(environment))
+    path = ServedModels(environment / "models").current("library", "sqlite").path
+    assert path is not None
+    table = ConfidenceTable.model_validate_json(table_path(path).read_bytes())
+    assert table.size_bytes == served.size_bytes == path.stat().st_size
 
 
 def test_the_served_model_has_a_bank_of_what_it_learned_from_and_of_nothing_it_is_judged_by(environment: Path) -> None:
