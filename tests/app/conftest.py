@@ -23,6 +23,8 @@ def script(tmp_path: Path, shop_db_path: Path, monkeypatch: pytest.MonkeyPatch) 
             "QUERYFORGE_BACKEND": "scripted",
             "QUERYFORGE_SCRIPT_PATH": str(path),
             "QUERYFORGE_DATABASE_URL": str(shop_db_path),
+            "QUERYFORGE_MEMORY_URL": str(tmp_path / "kept" / "memory.sqlite"),
+            "QUERYFORGE_MODELS_PATH": str(tmp_path / "kept" / "models"),
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)

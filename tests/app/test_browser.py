@@ -43,8 +43,9 @@ def test_conversation_from_the_first_question_to_the_download(script: Script, br
         chat.open_tab("How I got there")
         expect(chat.page.get_by_test_id("stChatMessage").last).to_contain_text("Writing SQL")
         chat.open_tab("Table")
+        chat.page.get_by_role("button", name="Download", exact=True).last.click()
         with chat.page.expect_download() as download:
-            chat.page.get_by_role("button", name="Download CSV").last.click()
+            chat.page.get_by_role("button", name="CSV", exact=True).last.click()
         assert Path(download.value.path()).read_text().startswith("channel,orders")
         assert "only reads" in chat.ask("Delete all customers")
         assert "did not work" in chat.ask("Something too long")

@@ -1,15 +1,22 @@
-"""Rows as a frame, a CSV file and a chart, without a page."""
+"""Rows as a frame, and how its columns are written, without a page."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+from datetime import date, datetime
 
-import pytest
-
-from app.results import MAX_BARS, build_chart, to_csv, to_frame, unique_names
-from assistant.types import Cell, ChartSpec, QueryResult, ResultColumn
+from app.exports import unique_names
+from app.results import find_signs, to_frame
+from assistant.types import (
+    Answer,
+    Cell,
+    Column,
+    DatabaseSchema,
+    GuardedQuery,
+    QueryResult,
+    Question,
+    ResultColumn,
+    Table,
+)
 
 
 def result(*columns: tuple[str, str], rows: tuple[tuple[Cell, ...], ...]) -> QueryResult:
@@ -17,13 +24,8 @@ def result(*columns: tuple[str, str], rows: tuple[tuple[Cell, ...], ...]) -> Que
     return QueryResult(columns=named, rows=rows, is_truncated=False, elapsed_ms=1.0)
 
 
-def spec_of(chart: object) -> dict:
-    return json.loads(chart.to_json())  # type: ignore[attr-defined]
-
-
 def test_columns_of_the_same_name_and_without_name_are_told_apart() -> None:
-    columns = tuple(ResultColumn(name=name, kind="text") for name in ("name", "name", "", "", "name (2)"))
-    names = unique_names(columns)
+    names = unique_names(("name", "name", "", "", "name (2)"))
     assert names[:4] == ["name", "name (2)", "column", "column (2)"]
     assert len(set(names)) == 5
 
@@ -49,46 +51,35 @@ def test_empty_result_gives_an_empty_frame_with_its_columns() -> None:
     assert len(frame) == 0
 
 
-def test_csv_holds_the_rows_as_the_database_gave_them() -> None:
-    rows: tuple[tuple[Cell, ...], ...] = (('say "hi", x', 1234.5), (None, 0))
-    text = to_csv(result(("a,b", "text"), ("n", "float"), rows=rows))
-    assert list(csv.reader(io.StringIO(text))) == [["a,b", "n"], ['say "hi", x', "1234.5"], ["", "0"]]
+def test_dates_are_dates_and_moments_keep_their_time() -> None:
+    rows: tuple[tuple[Cell, ...], ...] = (("2025-01-31", "2025-01-31 10:30:00"), (None, "2025-02-01 00:00:00"))
+    frame = to_frame(result(("d", "date"), ("t", "datetime"), rows=rows))
+    assert frame["d"].tolist() == [date(2025, 1, 31), None]
+    assert frame["t"].tolist() == [datetime(2025, 1, 31, 10, 30), datetime(2025, 2, 1)]
 
 
-def test_bars_keep_the_order_of_the_rows_and_show_their_figures() -> None:
-    two = result(("p", "text"), ("r", "float"), rows=(("b", 2.5), ("a", 1.0)))
-    spec = spec_of(build_chart(two, ChartSpec(mark="bar", x="p", y="r")))
-    assert spec["layer"][0]["encoding"]["y"]["sort"] is None
-    assert next(iter(spec["datasets"].values())) == [{"x": "b", "y": 2.5}, {"x": "a", "y": 1.0}]
+def test_days_kept_as_midnights_are_shown_as_days() -> None:
+    frame = to_frame(result(("d", "datetime"), rows=(("2025-01-31 00:00:00",),)))
+    assert frame["d"].tolist() == [date(2025, 1, 31)]
 
 
-def test_column_names_that_mean_something_to_vega_are_only_titles() -> None:
-    odd = result(("a.b:Q", "text"), ("[x]", "integer"), rows=(("u", 1), ("v", 2)))
-    spec = spec_of(build_chart(odd, ChartSpec(mark="bar", x="a.b:Q", y="[x]")))
-    assert spec["layer"][0]["encoding"]["x"]["field"] == "y"
-    assert spec["layer"][0]["encoding"]["x"]["title"] == "[x]"
+def test_what_only_looks_like_a_date_stays_as_it_is() -> None:
+    frame = to_frame(result(("d", "date"), rows=(("2025-02-30",), ("2025-02-01",))))
+    assert frame["d"].tolist() == ["2025-02-30", "2025-02-01"]
 
 
-def test_too_many_bars_are_cut() -> None:
-    rows = tuple((f"p{n}", n) for n in range(MAX_BARS + 10))
-    spec = spec_of(build_chart(result(("p", "text"), ("n", "integer"), rows=rows), ChartSpec(mark="bar", x="p", y="n")))
-    assert len(next(iter(spec["datasets"].values()))) == MAX_BARS
+def answer_of(shown: QueryResult) -> Answer:
+    query = GuardedQuery.model_validate(
+        {"sql": "", "dialect": "sqlite", "tables": ("payment",), "is_ordered": False, "max_rows": 10}
+    )
+    return Answer(question=Question(text="q"), status="answered", text="a", query=query, result=shown)
 
 
-@pytest.mark.parametrize("months", [("2025-01", "2025-02"), ("2025-01-31", "2025-02-28"), ("2025-01-01 10:00:00",)])
-def test_dates_on_a_line_are_not_moved_by_the_time_zone_of_the_browser(months: tuple[str, ...]) -> None:
-    by_month = result(("m", "text"), ("n", "integer"), rows=tuple((month, 1) for month in months))
-    spec = spec_of(build_chart(by_month, ChartSpec(mark="line", x="m", y="n")))
-    assert spec["encoding"]["x"]["type"] == "temporal"
-    assert spec["encoding"]["x"]["scale"]["type"] == "utc"
-
-
-def test_years_on_a_line_are_steps_not_dates() -> None:
-    by_year = result(("y", "integer"), ("n", "integer"), rows=((2024, 1), (2025, 2)))
-    spec = spec_of(build_chart(by_year, ChartSpec(mark="line", x="y", y="n")))
-    assert spec["encoding"]["x"]["type"] == "ordinal"
-
-
-@pytest.mark.parametrize("spec", [ChartSpec(mark="bar", x="p", y="gone"), ChartSpec(mark="line", x="p", y="t")])
-def test_chart_without_numbers_or_columns_is_no_chart(spec: ChartSpec) -> None:
-    assert build_chart(result(("p", "text"), ("t", "text"), rows=(("a", "b"),)), spec) is None
+def test_money_is_known_by_the_name_or_the_comment_of_its_column() -> None:
+    amount = Column(name="amount", sql_type="DECIMAL", kind="float", comment="in euros; negative for a refund")
+    table = Table(name="payment", columns=(amount,))
+    schema = DatabaseSchema(db_id="d", dialect="sqlite", tables=(table,), fingerprint="")
+    kinds = (("amount", "float"), ("total_usd", "integer"), ("euro", "text"), ("n", "integer"), ("eur_key", "integer"))
+    shown = result(*kinds, rows=((1.5, 2, "x", 3, 4),))
+    assert find_signs(answer_of(shown), schema) == {0: "€", 1: "$"}
+    assert find_signs(answer_of(shown)) == {1: "$"}
