@@ -6,6 +6,7 @@ draws; what a question means is the assistant's business.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,15 +15,18 @@ from typing import TYPE_CHECKING, assert_never
 import streamlit as st
 
 from app.conversation import turns_of
-from app.display import pretty_sql
+from app.corrections import draw_opinion, draw_readings, draw_sql
+from app.display import count_rows
+from app.downloads import draw_downloads, file_name
+from app.explanations import draw_explanation, draw_step, draw_trace, next_step_name, step_name
 from app.literal import literal
-from app.results import draw_chart, draw_table
-from assistant.confidence import describe_confidence
+from app.results import draw_chart_tab, draw_table, find_signs, has_chart
 from assistant.errors import QueryForgeError
-from assistant.types import Answer, DatabaseSchema, Question, Status, StepEvent
+from assistant.types import Answer, DatabaseSchema, MatchedValue, Question, Status, StepEvent
 
 if TYPE_CHECKING:
     from assistant.agent import Assistant
+    from assistant.memory.records import Verdict
 
 SHOP_QUESTIONS = (
     "How many customers do we have?",
@@ -38,17 +42,6 @@ ICON_OF_STATUS: dict[Status, str] = {
     "refused": ":material/block:",
     "failed": ":material/error:",
 }
-
-STEP_NAMES = {
-    "link_schema": "Choosing tables",
-    "check_scope": "Checking what is asked",
-    "generate_sql": "Writing SQL",
-    "guard_sql": "Checking that it only reads",
-    "execute_sql": "Running the query",
-    "compare_drafts": "Comparing several drafts",
-    "write_answer": "Writing the answer",
-}
-"""What a person calls the steps, in their order."""
 
 USER_AVATAR, ASSISTANT_AVATAR = ":material/person:", ":material/database:"
 
@@ -69,11 +62,38 @@ class Exchange:
     """The answer, once there is one."""
     error: QueryForgeError | None = None
     """What broke instead."""
+    values: tuple[MatchedValue, ...] = ()
+    """The words of the question that were found in the data."""
+    token: str = field(default_factory=lambda: secrets.token_hex(4))
+    """Tells its widgets from those of other conversations."""
+    earlier: list[Answer] = field(default_factory=list)
+    """Answers that a choice or a correction of the person replaced, oldest first."""
+    is_edited: bool = False
+    """Whether a person wrote the SQL of the answer."""
+    verdict: Verdict | None = None
+    """The person's thumb."""
+    said_of_pair: str = ""
+    """What was said when the person saved the answer as correct."""
+    fault: QueryForgeError | None = None
+    """Why a thumb or a pair could not be saved."""
 
     @property
     def is_pending(self) -> bool:
         """Whether it still has to be worked on."""
         return not self.is_started
+
+    def replace(self, answer: Answer, *, is_edited: bool = False) -> None:
+        """Take another answer, which a person chose or wrote; the one before can be had back."""
+        if self.answer is not None:
+            self.earlier.append(self.answer)
+        self.answer, self.is_edited = answer, is_edited
+        self.verdict, self.said_of_pair, self.fault = None, "", None
+
+    def go_back(self) -> None:
+        """Take the answer before."""
+        if self.earlier:
+            self.answer, self.is_edited = self.earlier.pop(), False
+            self.verdict, self.said_of_pair, self.fault = None, "", None
 
 
 Asker = Callable[[str], None]
@@ -102,12 +122,12 @@ def draw_start(schema: DatabaseSchema, ask: Asker) -> None:
         )
 
 
-def draw_exchange(exchange: Exchange, ask: Asker, *, is_last: bool) -> None:
-    """Draw a question and its outcome."""
+def draw_exchange(exchange: Exchange, ask: Asker, *, is_last: bool, assistant: Assistant | None = None) -> None:
+    """Draw a question and its outcome; without an Assistant, there is nothing to correct or to choose."""
     draw_question(exchange)
     with st.chat_message("assistant", avatar=ASSISTANT_AVATAR):
         if exchange.answer is not None:
-            draw_answer(exchange, exchange.answer, ask, is_last=is_last)
+            draw_answer(exchange, exchange.answer, is_last=is_last, assistant=assistant)
         elif exchange.error is not None:
             draw_error(exchange.error)
             _draw_again(exchange, ask)
@@ -138,14 +158,15 @@ def work(assistant: Assistant, exchange: Exchange, earlier: Sequence[Exchange]) 
                 for event in events:
                     if isinstance(event, Answer):
                         exchange.answer = event
+                        exchange.values = assistant.match_values(exchange.text)
                     elif event.is_partial:
-                        status.update(label=_step_name(event.step), expanded=True)
+                        status.update(label=step_name(event.step), expanded=True)
                         sql.code(event.detail, language="sql", wrap_lines=True)
                     else:
                         exchange.steps.append(event)
-                        status.update(label=_next_step_name(event.step), expanded=True)
+                        status.update(label=next_step_name(event.step), expanded=True)
                         with log:
-                            _draw_step(event)
+                            draw_step(event)
         except QueryForgeError as error:
             exchange.error = error
 
@@ -159,84 +180,62 @@ def draw_error(error: QueryForgeError) -> None:
             st.text(error.hint)
 
 
-def draw_answer(exchange: Exchange, answer: Answer, ask: Asker, *, is_last: bool) -> None:
-    """Draw an answer: the words first, then what is behind them."""
-    key = f"exchange-{exchange.number}"
-    if answer.status != "answered":
+def draw_answer(
+    exchange: Exchange, answer: Answer, *, is_last: bool = True, assistant: Assistant | None = None
+) -> None:
+    """Draw an answer: the words first, then what is behind them, then what the person says to it."""
+    # An answer that replaces another gets widgets of its own: what was typed for the one before is not for it.
+    key = f"exchange-{exchange.number}-{exchange.token}-{len(exchange.earlier)}"
+    if answer.status != "answered" and not answer.alternatives:  # with readings, the words say it
         st.markdown(f"{ICON_OF_STATUS[answer.status]} **{_headline(answer.status)}**")
     with st.container(key=f"{key}-words"):
         st.text(answer.text)
+    if exchange.is_edited:
+        st.caption(":material/edit: From the query as you changed it")
     for notice in answer.notices:
         st.warning(literal(notice), icon=":material/warning:")
-    for position, reading in enumerate(answer.alternatives):
-        st.button(
-            literal(reading.text),
-            key=f"{key}-reading-{position}",
-            on_click=ask,
-            args=(reading.text,),
-            disabled=not is_last,
-        )
-    if answer.result is None:
-        if exchange.steps or answer.drafts:
-            with st.expander("How I got there", icon=":material/account_tree:"):
-                _draw_trace(exchange, answer)
-        return
-    names = ["Table", *(["Chart"] if answer.chart else []), "SQL", "Explanation", "How I got there"]
+    draw_readings(exchange, answer, assistant, key=key, is_open=is_last)
+    if answer.result is not None:
+        _draw_tabs(exchange, answer, assistant, key)
+    elif exchange.steps or answer.drafts:
+        with st.expander("How I got there", icon=":material/account_tree:"):
+            draw_trace(answer, exchange.steps, exchange.values, key=key)
+        if answer.status == "failed" and answer.drafts and assistant is not None:
+            with st.expander("Write the query yourself", icon=":material/edit:"):
+                draw_sql(exchange, answer, assistant, key=key)
+    draw_opinion(exchange, answer, assistant, key=key)
+
+
+def _draw_tabs(exchange: Exchange, answer: Answer, assistant: Assistant | None, key: str) -> None:
+    result = answer.result
+    assert result is not None
+    chart = ["Chart"] if has_chart(result, answer.chart) else []
+    names = ["Table", *chart, "SQL", "Explanation", "How I got there"]
     tabs = dict(zip(names, st.tabs(names, key=f"{key}-tabs"), strict=True))
     with tabs["Table"]:
-        draw_table(answer.result, key=key)
-    if answer.chart:
+        draw_table(result, key=key, signs=find_signs(answer, _schema_of(assistant)))
+        if result.rows:
+            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                words = count_rows(result)
+                st.caption(words[0].upper() + words[1:])
+                draw_downloads(answer, assistant, key=key)
+    if chart:
         with tabs["Chart"]:
-            draw_chart(answer.result, answer.chart, key=key)
+            draw_chart_tab(result, answer.chart, key=key, name=file_name(answer.question.text))
     with tabs["SQL"]:
-        if answer.query is not None:
-            st.code(pretty_sql(answer.query.sql), language="sql", wrap_lines=True)
-        st.caption("Only reads: this query cannot change the database.")
+        draw_sql(exchange, answer, assistant, key=key)
     with tabs["Explanation"]:
-        st.text(answer.explanation or "There is no explanation for this query.")
+        draw_explanation(answer)
     with tabs["How I got there"]:
-        _draw_trace(exchange, answer)
+        # The steps that were reported are those of the first answer.
+        draw_trace(answer, () if exchange.earlier else exchange.steps, exchange.values, key=key)
 
 
-def _step_name(step: str) -> str:
-    return STEP_NAMES.get(step, step.replace("_", " ").capitalize())
-
-
-def _next_step_name(step: str) -> str:
-    names = list(STEP_NAMES)
-    after = names.index(step) + 1 if step in names else len(names)
-    return STEP_NAMES[names[after]] if after < len(names) else "Done"
-
-
-def _draw_step(event: StepEvent) -> None:
-    """Draw a finished step; what its SQL or its words are is shown elsewhere."""
-    st.markdown(f"**{literal(_step_name(event.step))}** :gray[:small[{event.elapsed_ms:,.0f} ms]]")
-    if event.step not in ("generate_sql", "write_answer"):
-        st.text(event.detail)
-
-
-def _draw_trace(exchange: Exchange, answer: Answer) -> None:
-    """Draw the way to the answer: each step, each draft with what was wrong with it, then the model."""
-    drafts, rejections = list(answer.drafts), list(answer.rejections)
-    with st.container(key=f"exchange-{exchange.number}-trace", gap="xsmall"):
-        for event in exchange.steps:
-            _draw_step(event)
-            if event.step in ("generate_sql", "compare_drafts") and drafts:
-                st.code(pretty_sql(drafts.pop(0).sql), language="sql", wrap_lines=True)
-            elif rejections and event.detail == rejections[0].message:
-                rejection = rejections.pop(0)
-                st.text(f"Sent back by the {rejection.stage}, rule {rejection.rule}. {rejection.hint}".strip())
-        if answer.drafts:
-            st.caption(literal(_describe_work(answer)))
-
-
-def _describe_work(answer: Answer) -> str:
-    last = answer.drafts[-1].completion
-    parts = [last.model, f"{last.prompt_tokens:,} tokens read", f"{last.completion_tokens:,} written"]
-    if words := describe_confidence(answer):
-        parts.append(f"{words} ({answer.confidence:.0%})" if answer.is_calibrated else words)
-    total_s = sum(timing.elapsed_ms for timing in answer.timings) / 1000
-    return " · ".join([*parts, f"{total_s:.1f} s in all"])
+def _schema_of(assistant: Assistant | None) -> DatabaseSchema | None:
+    try:
+        return None if assistant is None else assistant.schema()
+    except QueryForgeError:
+        return None
 
 
 def _draw_again(exchange: Exchange, ask: Asker) -> None:

@@ -18,7 +18,8 @@ def turns_of(answers: Iterable[Answer]) -> tuple[Turn, ...]:
     """
     turns = []
     for answer in answers:
-        if answer.status == "answered" and answer.query is not None:
-            sql = answer.drafts[-1].sql if answer.drafts else answer.query.sql
-            turns.append(Turn(question=answer.question.text, sql=sql))
+        # An answer that came back from memory has its draft, and no query before it is run again.
+        written = answer.drafts[-1].sql if answer.drafts else answer.query.sql if answer.query else ""
+        if answer.status == "answered" and written:
+            turns.append(Turn(question=answer.question.text, sql=written))
     return tuple(turns)

@@ -120,8 +120,9 @@ class Settings(Record):
     cache_path: Path = Path("~/.cache/queryforge")
     """Folder for what can be made again: results of gold SQL, variants of databases. It may be deleted at any time."""
     memory_url: str = Field(default_factory=lambda: f"sqlite:///{_data_folder() / 'memory.sqlite'}", repr=False)
-    """Where feedback, approved question-SQL pairs and saved questions are kept: a SQLAlchemy URL or a bare path; a
-    database of its own, on a server when several machines share it. The file is made when it is not there."""
+    """Where conversations, feedback, approved question-SQL pairs and saved questions are kept, without rows of the
+    data: a SQLAlchemy URL or a bare path; a database of its own, on a server when several machines share it. The file
+    is made when it is not there."""
     recalls: bool = True
     """Whether approved pairs are used: one for the very question that is asked answers it without a model, and similar
     ones are shown to models that can make use of them. Evaluations never use them."""

@@ -2,17 +2,21 @@
 
     python scripts/screenshots.py OUT [--port N] [-- flags of `queryforge chat`]
 
-In: a folder, and whatever the page should be served with. Out: PNG files: the start, an answer with table, chart, SQL,
-explanation and trace, the dark theme, a phone's width, and an error. Needs Chromium and the `dev` extra.
+In: a folder, and whatever the page should be served with. Out: PNG files: every page with its parts, an answer with
+table, chart, SQL, explanation and trace, a refusal and an error; in light and dark, at 1280 and 380 pixels. Needs
+Chromium and the `dev` extra.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +34,12 @@ DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 380, "height": 780}
 COUNT = "How many customers do we have?"
 REVENUE = "Which 5 products brought in the most revenue in 2025?"
 TABS = ["Table", "Chart", "SQL", "Explanation", "How I got there"]
+PAGES = {
+    "Saved": (),
+    "Databases": ("Tables", "Picture", "What can I ask?", "Terms", "All databases"),
+    "Maintain": ("Model", "Gaps", "Review", "Reports"),
+}
+"""Pages beside Ask -> their parts."""
 ANSWER_TIMEOUT_MS = 180_000
 expect.set_options(timeout=ANSWER_TIMEOUT_MS)
 
@@ -72,6 +82,8 @@ def ask(page: Page, question: str) -> None:
     box.press("Enter")
     expect(page.get_by_test_id("stChatMessage")).to_have_count(answers + 2)
     expect(box).to_be_enabled(timeout=ANSWER_TIMEOUT_MS)
+    expect(page.locator(".st-key-stop")).to_have_count(0)
+    expect(page.locator("[data-test-script-state=notRunning]")).to_have_count(1)
     page.wait_for_timeout(1500)  # charts and tables are painted after the page says it is done
 
 
@@ -83,15 +95,36 @@ def shoot(page: Page, out: Path, name: str) -> None:
     print(out / f"{name}.png")
 
 
-def tell_story(browser: Browser, url: str, out: Path) -> None:
-    """Go through the page as a visitor would."""
-    page = open_page(browser, url, size=DESKTOP)
+def go_to(page: Page, name: str) -> None:
+    """Go to another page; on a phone the way leads through the sidebar, which is closed again."""
+    link = page.get_by_test_id("stSidebarNavLink").filter(has_text=name)
+    is_phone = page.viewport_size is not None and page.viewport_size["width"] < 700
+    if is_phone:
+        page.get_by_test_id("stExpandSidebarButton").click()
+        page.wait_for_timeout(700)  # it slides in
+    link.click()
     page.wait_for_timeout(1500)
-    shoot(page, out, "1-start")
-    page.get_by_test_id("stSidebar").get_by_text("customer", exact=True).first.click()
-    shoot(page, out, "1-start-schema")
+    close = page.get_by_test_id("stSidebarCollapseButton").locator("button")
+    if is_phone:
+        close.click()
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until nothing is worked on."""
+    page.wait_for_timeout(500)
+    expect(page.locator("[data-test-script-state=notRunning]")).to_have_count(1)
+    page.wait_for_timeout(700)
+
+
+def tell_story(browser: Browser, url: str, out: Path, *, size: dict[str, int], scheme: str) -> None:
+    """Go through all pages as a visitor would."""
+    suffix = f"{scheme}-{size['width']}"
+    page = open_page(browser, url, size=size, scheme=scheme)
+    settle(page)
+    shoot(page, out, f"ask-start-{suffix}")
     ask(page, COUNT)
-    shoot(page, out, "2-count")
+    shoot(page, out, f"ask-count-{suffix}")
     ask(page, REVENUE)
     for tab in TABS:
         tabs = page.get_by_role("tab", name=tab)
@@ -99,23 +132,26 @@ def tell_story(browser: Browser, url: str, out: Path) -> None:
             tabs.last.click()
             page.wait_for_timeout(500)
             page.get_by_test_id("stChatMessage").last.scroll_into_view_if_needed()
-            shoot(page, out, f"3-{tab.lower().replace(' ', '-')}")
+            shoot(page, out, f"ask-{tab.lower().replace(' ', '-')}-{suffix}")
+    for number in (1, 2):
+        page.locator(f".st-key-exchange-{number}-save button").first.click()
+        page.locator(f".st-key-exchange-{number}-save-do button").click()
+        settle(page)
+        page.keyboard.press("Escape")
     ask(page, "Please delete all customers")
     page.get_by_test_id("stChatMessage").last.scroll_into_view_if_needed()
-    shoot(page, out, "4-refusal")
-    page.close()
-    for name, size, scheme in (("5-dark", DESKTOP, "dark"), ("6-phone", PHONE, "light")):
-        page = open_page(browser, url, size=size, scheme=scheme)
-        page.wait_for_timeout(1500)
-        shoot(page, out, f"{name}-start")
-        ask(page, REVENUE)
-        shoot(page, out, name)
-        chart = page.get_by_role("tab", name="Chart")
-        if chart.count():
-            chart.last.click()
-            page.wait_for_timeout(500)
-            shoot(page, out, f"{name}-chart")
-        page.close()
+    shoot(page, out, f"ask-refusal-{suffix}")
+    for name, sections in PAGES.items():
+        go_to(page, name)
+        for section in sections or ("",):
+            if section:
+                page.get_by_test_id("stButtonGroup").first.get_by_text(section, exact=True).click()
+                settle(page)
+            if section == "Picture":
+                page.locator("[data-testid=stGraphVizChart] svg").wait_for()
+            words = re.sub(r"\W+", "-", f"{name} {section}".lower()).strip("-")
+            shoot(page, out, f"{words}-{suffix}")
+    page.context.close()
 
 
 def main() -> int:
@@ -129,12 +165,19 @@ def main() -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=arguments.chromium, args=CHROMIUM_FLAGS)
-        with serve(arguments.port, arguments.flags) as url:
-            tell_story(browser, url, arguments.out)
-        with serve(arguments.port + 1, ["--model", str(arguments.out / "missing.gguf")]) as url:
+        for number, (size, scheme) in enumerate(itertools.product((DESKTOP, PHONE), ("light", "dark"))):
+            # A memory of its own: nothing of whoever runs this is seen, and every visitor is new.
+            with tempfile.TemporaryDirectory() as kept:
+                os.environ |= {
+                    "QUERYFORGE_MEMORY_URL": f"{kept}/memory.sqlite",
+                    "QUERYFORGE_MODELS_PATH": f"{kept}/models",
+                }
+                with serve(arguments.port + number, arguments.flags) as url:
+                    tell_story(browser, url, arguments.out, size=size, scheme=scheme)
+        with serve(arguments.port + 4, ["--model", str(arguments.out / "missing.gguf")]) as url:
             page = open_page(browser, url, size=DESKTOP)
             ask(page, COUNT)
-            shoot(page, arguments.out, "7-error")
+            shoot(page, arguments.out, "ask-error-light-1280")
         browser.close()
     return 0
 

@@ -158,7 +158,7 @@ def test_follow_up_is_asked_with_the_turns_before_it(script: Script) -> None:
     page = open_page()
     ask(page, "How many customers?")
     ask(page, "And now?")
-    exchanges = page.session_state["exchanges"]
+    exchanges = page.session_state["talk"].exchanges
     assert [turn.sql for turn in exchanges[1].answer.question.history] == [COUNT]
 
 
@@ -170,7 +170,7 @@ def test_new_conversation_forgets_the_old_one(script: Script) -> None:
     assert "How many customers?" not in texts(page)
     assert len(page.dataframe) == 0
     ask(page, "Again?")
-    assert page.session_state["exchanges"][0].answer.question.history == ()
+    assert page.session_state["talk"].exchanges[0].answer.question.history == ()
 
 
 def test_two_visitors_share_the_assistant_and_nothing_else(script: Script) -> None:
