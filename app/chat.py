@@ -100,28 +100,6 @@ Asker = Callable[[str], None]
 """Puts a question into the conversation; runs before the page is drawn again."""
 
 
-def example_questions(schema: DatabaseSchema) -> tuple[str, ...]:
-    """Return questions to start with: those of the demo shop, or counts of the first tables."""
-    if schema.db_id == "shop":
-        return SHOP_QUESTIONS
-    return tuple(f"How many rows does {table.name} have?" for table in schema.tables[:3])
-
-
-def draw_start(schema: DatabaseSchema, ask: Asker) -> None:
-    """Draw the empty conversation: what this is, and three questions to begin with."""
-    st.title("Ask your database", anchor=False)
-    st.text("Type a question in plain words. You get the answer, the rows behind it and the SQL that found them.")
-    st.caption("For example")
-    for position, question in enumerate(example_questions(schema)):
-        st.button(
-            literal(question),
-            key=f"example-{position}",
-            on_click=ask,
-            args=(question,),
-            icon=":material/arrow_outward:",
-        )
-
-
 def draw_exchange(exchange: Exchange, ask: Asker, *, is_last: bool, assistant: Assistant | None = None) -> None:
     """Draw a question and its outcome; without an Assistant, there is nothing to correct or to choose."""
     draw_question(exchange)

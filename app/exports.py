@@ -11,7 +11,6 @@ Does not cover: what may be read, which is decided where the rows come from; mas
 from __future__ import annotations
 
 import csv
-import io
 import marshal
 import re
 import shutil
@@ -170,14 +169,6 @@ def write_file(rows: Rows, kind: FileKind, name: str = "rows") -> Path:
             "Ask for fewer rows or columns, or take Parquet, which is the smallest.",
         )
     return path
-
-
-def to_csv(result: QueryResult) -> str:
-    """Write the rows of a result as CSV with a header; NULL is empty."""
-    out = io.StringIO()
-    with rows_of(result) as rows:
-        _write_csv(rows, out)
-    return out.getvalue()
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 
 from app import exports
 from app.downloads import file_name
-from app.exports import FileKind, Rows, merge_kinds, rows_of, safe_text, take_rows, to_csv, write_file
+from app.exports import FileKind, Rows, merge_kinds, rows_of, safe_text, take_rows, write_file
 from assistant.drivers.streaming import RowBatch
 from assistant.errors import UsageError
 from assistant.types import Cell, ColumnKind, QueryResult, ResultColumn
@@ -50,7 +50,8 @@ def sheet_of(path: Path) -> str:
 
 def test_csv_holds_the_rows_as_the_database_gave_them() -> None:
     rows: tuple[tuple[Cell, ...], ...] = (('say "hi", x', 1234.5), (None, 0))
-    text = to_csv(result(("a,b", "text"), ("n", "float"), rows=rows))
+    with rows_of(result(("a,b", "text"), ("n", "float"), rows=rows)) as found:
+        text = write_file(found, "csv").read_bytes().decode()
     assert list(csv.reader(io.StringIO(text))) == [["a,b", "n"], ['say "hi", x', "1234.5"], ["", "0"]]
 
 

@@ -24,7 +24,7 @@ from training.base import BaseConfig
 from training.retrain import main
 from training.retrain_config import RetrainConfig
 from training.retrain_data import read_pool
-from training.retrain_plan import SMALL_RECIPE, find_layout, find_start, plan_training, prepare_start
+from training.retrain_plan import SHIPPED_BASE, SMALL_RECIPE, find_layout, find_start, plan_training, prepare_start
 from training.retrain_run import retrain
 from training.retrain_state import list_runs, lock_database
 from training.retrain_steps import STEPS
@@ -150,7 +150,7 @@ def test_training_starts_from_the_base_that_is_named_else_from_the_served_weight
     assert (home / "next" / "start" / "model.safetensors").exists()
     assert situation.served_path is not None
     situation.served_path.write_bytes(b"damaged")
-    assert find_start(unnamed, situation) == SHIPPED_MODEL
+    assert find_start(unnamed, situation) == SHIPPED_BASE
 
 
 def test_data_are_laid_out_as_the_weights_know_them(home: Path) -> None:
