@@ -68,10 +68,10 @@ def make_data(work: Work) -> Facts:
     """Generate what is new, try again what there was, and add approved pairs."""
     config, situation = work.config, work.situation
     before = situation.source.folder / "data" / "pool.jsonl" if situation.source else None
-    url, glossary = config.settings.database_url, situation.schema.glossary
+    url, schema = config.settings.database_url, situation.schema
     layout = find_layout(config, situation)
-    if glossary:
-        write_glossary(work.run.folder / "glossary.toml", glossary)
+    # What people wrote about tables and columns has become their comments.
+    write_glossary(work.run.folder / "glossary.toml", schema.glossary, schema.tables)
     with watch_interruption() as stop:
         # Named by what it is made of: rows may change between a kill and the call that goes on.
         folder = work.run.folder / f"generated-{digest(digest_content(url), situation.schema.fingerprint)[:8]}"
@@ -83,7 +83,7 @@ def make_data(work: Work) -> Facts:
                 seed=config.seed,
                 workers=config.workers,
                 exclude=(config.examples,) if config.examples else (),
-                glossary_path=work.run.folder / "glossary.toml" if glossary else None,
+                glossary_path=work.run.folder / "glossary.toml",
                 layout=layout,
             ),
             stop,

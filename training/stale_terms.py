@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from assistant.errors import UsageError
-from assistant.types import DatabaseSchema, GlossaryEntry
+from assistant.types import DatabaseSchema, GlossaryEntry, Table
 from training.datagen.glossary import build_lexicon
 from training.datagen.slices import writing_to
 from training.schema_changes import Rename
@@ -43,20 +43,34 @@ def mend_glossary(
     return tuple(mended), tuple(told)
 
 
-def write_glossary(path: Path, entries: Iterable[GlossaryEntry]) -> None:
+def write_glossary(path: Path, entries: Iterable[GlossaryEntry], tables: Iterable[Table] = ()) -> None:
     """Write a glossary file.
+
+    Args:
+        path: The file.
+        entries: Its terms.
+        tables: Tables whose comments are to stand in it as descriptions.
 
     Raises:
         UsageError: It cannot be written.
     """
     lines: list[str] = []
+    for table in tables:
+        for column, comment in (("", table.comment), *((column.name, column.comment) for column in table.columns)):
+            if comment:
+                lines += ["[[description]]", f"table = {_quote(table.name)}", f"text = {_quote(comment)}"]
+                lines += [f"column = {_quote(column)}"] if column else []
     for entry in entries:
         lines.append("[[term]]")
-        # What JSON writes of text and lists of text is TOML as well.
-        lines += [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in entry.model_dump().items()]
+        lines += [f"{name} = {_quote(value)}" for name, value in entry.model_dump().items()]
     with writing_to(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def _quote(value: object) -> str:
+    """Write text, or a list of texts; what JSON writes of them is TOML as well, but for one sign."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _find_fault(schema: DatabaseSchema, entry: GlossaryEntry) -> str:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from assistant.database import connect
 from assistant.types import DatabaseSchema
 from evaluation.execution import read_schema
 from tests.training.retrain_library import make_library
 from training.rewriting import rewrite_names
 from training.schema_changes import SchemaChanges, compare_schemas
+from training.stale_terms import write_glossary
 
 
 def _change(path: Path, script: str) -> tuple[DatabaseSchema, DatabaseSchema]:
@@ -101,3 +103,23 @@ def test_rewritten_sql_gives_what_the_old_one_gave(tmp_path: Path, sql: str) -> 
 def test_sql_without_a_renamed_name_is_left_alone(tmp_path: Path, sql: str) -> None:
     before, after = _change(tmp_path / "library.sqlite", RENAMES)
     assert rewrite_names(sql, before, compare_schemas(before, after).renames) is None
+
+
+def test_what_people_wrote_about_tables_reaches_the_making_of_data(tmp_path: Path) -> None:
+    make_library(tmp_path / "library.sqlite")
+    beside = tmp_path / "library.glossary.toml"
+    beside.write_text(
+        '[[description]]\ntable = "loan"\ncolumn = "days"\ntext = "how long it was \\"out\\"\\nin days"\n'
+        '[[description]]\ntable = "member"\ntext = "people who borrow"\n',
+        encoding="utf-8",
+    )
+    with closing(connect(str(tmp_path / "library.sqlite"))) as database:
+        schema = database.schema()
+    write_glossary(tmp_path / "run" / "glossary.toml", schema.glossary, schema.tables)
+    beside.unlink()
+    with closing(
+        connect(str(tmp_path / "library.sqlite"), glossary_path=tmp_path / "run" / "glossary.toml")
+    ) as database:
+        assert database.schema() == schema
+    comments = {column.comment for table in schema.tables for column in table.columns} - {""}
+    assert comments == {'how long it was "out"\nin days'}
