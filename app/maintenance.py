@@ -194,7 +194,7 @@ def _follow(session: Session, schema: DatabaseSchema) -> None:
         )
         st.code("\n".join(course.lines) or "Starting", language=None, wrap_lines=True)
     st.button("Stop", icon=":material/stop_circle:", key="stop-retraining", on_click=stop_retraining,
-              args=(course.launch,))  # fmt: skip
+              args=(session.settings, schema))  # fmt: skip
 
 
 def _start(session: Session, schema: DatabaseSchema, minutes: float) -> None:

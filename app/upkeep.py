@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")
 """Folder of retrainings and evaluations, as the commands have it."""
+STOPPED = "stopped"
+"""File that says that somebody pressed Stop."""
 REPORT_DEPTH = 3
 MAX_REPORTS = 30
 TAIL_CHARS = 6_000
@@ -107,7 +109,7 @@ def start_retraining(settings: Settings, schema: DatabaseSchema, *, minutes: flo
     command = [sys.executable, "-m", "app.cli", "retrain", "--minutes", f"{minutes:g}", "--runs", str(RUNS.absolute())]
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in ("rc", "log"):
+        for name in ("rc", "log", STOPPED):
             (folder / name).unlink(missing_ok=True)
         process = subprocess.Popen(
             ["/bin/sh", "-c", _WRAPPER, "sh", *command],
@@ -134,25 +136,30 @@ def read_course(settings: Settings, schema: DatabaseSchema) -> Course:
     except (OSError, ValidationError):
         return Course(state="none")
     lines = _tail(folder / "log")
+    # One that was interrupted before it could take notice ends in many ways.
+    was_stopped = (folder / STOPPED).exists()
     try:
         code = int((folder / "rc").read_text())
     except (OSError, ValueError):
-        state: Literal["running", "failed"] = "running" if _is_alive(launch.pid) else "failed"
-        return Course(state=state, launch=launch, lines=lines)
+        if _is_alive(launch.pid):
+            return Course(state="running", launch=launch, lines=lines)
+        return Course(state="stopped" if was_stopped else "failed", launch=launch, lines=lines)
     ended: Literal["done", "refused", "stopped", "failed"] = "failed"
     if code == 0:
         ended = "done"
+    elif was_stopped or code in (130, -signal.SIGINT, 128 + signal.SIGTERM):
+        ended = "stopped"
     elif code == 1:
         ended = "refused"
-    elif code in (130, -signal.SIGINT, 128 + signal.SIGTERM):
-        ended = "stopped"
     return Course(state=ended, launch=launch, lines=lines)
 
 
-def stop_retraining(launch: Launch) -> None:
+def stop_retraining(settings: Settings, schema: DatabaseSchema) -> None:
     """Interrupt a retraining, as Ctrl-C does: what is done is kept, and the next one goes on from there."""
-    if _is_alive(launch.pid):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+    launch = read_course(settings, schema).launch
+    if launch is not None and _is_alive(launch.pid):
+        with contextlib.suppress(OSError):
+            (_folder(settings, schema) / STOPPED).touch()
             os.killpg(launch.pid, signal.SIGINT)
 
 

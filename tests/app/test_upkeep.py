@@ -118,9 +118,9 @@ def test_a_retraining_is_followed_and_stopped_from_another_process(tmp_path: Pat
     with closing(connect(str(path))) as opened:
         schema = opened.schema()
     assert read_course(settings, schema).state == "none"
-    launch = start_retraining(settings, schema, minutes=0.1)
+    start_retraining(settings, schema, minutes=0.1)
     assert read_course(settings, schema).state == "running"
-    stop_retraining(launch)
+    stop_retraining(settings, schema)
     ended = wait_for_end(settings, schema)
     assert ended.state == "stopped"
     path.unlink()

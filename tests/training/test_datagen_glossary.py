@@ -119,7 +119,7 @@ def test_a_mistake_is_named_with_its_term(sql: str, told: str) -> None:
 def test_aliases_are_unique_and_no_keywords() -> None:
     given = aliases(("customer", "contact", "sales_order", "Invoice", "item_state"))
     assert len(set(given.values())) == 5
-    assert given["customer"] == "c"
+    assert given["contact"] == "c"  # the first by name, whatever the order they come in
     assert given["item_state"] != "is"
 
 

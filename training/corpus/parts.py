@@ -107,7 +107,8 @@ def _draw_schemas(part: Part, rng: random.Random) -> Iterator[DatabaseSchema]:
         if number % 2 == 0 or part.corpora is None:
             yield draw_schema(rng)
         elif number % 4 == 1:
-            tables = rng.sample(_wikisql(part.corpora), rng.randint(1, 4))
+            known = _wikisql(part.corpora)
+            tables = rng.sample(known, min(len(known), rng.randint(1, 4)))
             yield _rename(compose(tables[0], tables[1:], _words(part.corpora), rng), _words(part.corpora), rng)
         else:
             spider = _spider(part.corpora, is_held_out=False)
