@@ -83,7 +83,7 @@ def _make(architecture: str, vocab_size: int, **changes: Any) -> Any:
     import torch
     import transformers
 
-    torch.manual_seed(3)
+    torch.manual_seed(20)
     shape: dict[str, Any] = {
         "vocab_size": vocab_size,
         "hidden_size": 32,
