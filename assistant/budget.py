@@ -14,6 +14,8 @@ from assistant.prompts import render_prompt
 from assistant.schema import MAX_TABLE_TOKENS, index_schema, link_schema, with_listing
 from assistant.types import DatabaseSchema, KnownPair, MatchedValue, PromptLayout, Question, SchemaContext
 
+MAX_KNOWN_TOKENS = 20_000
+"""Up to this size as DDL, a schema is open as a whole to a model whose prompt does not hold it."""
 MAX_ROUNDS = 4
 """How often tables are left out: each time as many as the last count says, and some more."""
 
@@ -39,11 +41,11 @@ def link_within(
         max_prompt_tokens: Most tokens of the whole prompt. One table is linked even if it has more.
         count_tokens: Counts those of a text as the model does.
     """
+    if layout != "full":
+        # The weights know more tables than the prompt names: of what may be written, none costs a token.
+        known = link_schema(question, schema, values, max_tokens=MAX_KNOWN_TOKENS, examples=examples)
+        return with_listing(known, question, schema) if layout == "listed" else known
     linked = link_schema(question, schema, values, examples=examples)
-    if layout == "listed":
-        return with_listing(linked, question, schema)
-    if layout == "compact":
-        return linked
     tokens = _count(question, linked, max_prompt_tokens, count_tokens)
     while tokens > max_prompt_tokens and linked.examples:
         linked = linked.model_copy(update={"examples": linked.examples[:-1]})
