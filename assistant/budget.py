@@ -46,22 +46,23 @@ def link_within(
         known = link_schema(question, schema, values, max_tokens=MAX_KNOWN_TOKENS, examples=examples)
         return with_listing(known, question, schema) if layout == "listed" else known
     linked = link_schema(question, schema, values, examples=examples)
-    tokens = _count(question, linked, max_prompt_tokens, count_tokens)
+    tokens = count_prompt(question, linked, max_prompt_tokens, count_tokens)
     while tokens > max_prompt_tokens and linked.examples:
         linked = linked.model_copy(update={"examples": linked.examples[:-1]})
-        tokens = _count(question, linked, max_prompt_tokens, count_tokens)
+        tokens = count_prompt(question, linked, max_prompt_tokens, count_tokens)
     most = min(MAX_TABLE_TOKENS, index_schema(schema).total_tokens)
     for _ in range(MAX_ROUNDS):
         if tokens <= max_prompt_tokens or len(linked.tables) <= 1:
             break
         most = int(most * 0.9 * max_prompt_tokens / tokens)
         linked = link_schema(question, schema, values, max_tokens=most)
-        tokens = _count(question, linked, max_prompt_tokens, count_tokens)
+        tokens = count_prompt(question, linked, max_prompt_tokens, count_tokens)
     return linked
 
 
-def _count(question: Question, linked: SchemaContext, enough: int, count_tokens: Callable[[str], int]) -> int:
+def count_prompt(question: Question, linked: SchemaContext, enough: int, count_tokens: Callable[[str], int]) -> int:
+    """Count the tokens of a full prompt; where its bytes are no more than `enough`, give those: no token is shorter."""
     text = render_prompt(question, linked, "full").text
     size_bytes = len(text.encode(errors="replace"))
-    # No token is shorter than a byte: most small schemas need no counting.
+    # Most small schemas need no counting.
     return size_bytes if size_bytes <= enough else count_tokens(text)

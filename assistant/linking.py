@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assistant.budget import link_within
+from assistant.budget import count_prompt, link_within
 from assistant.guard import check
-from assistant.prompts import render_prompt
 from assistant.recall import as_draft
 from assistant.settings import Settings
 from assistant.types import (
@@ -72,9 +71,7 @@ def _cut(
         return whole.model_copy(update={"tables": whole.tables[:number], "omitted_tables": omitted})
 
     def fits(number: int) -> bool:
-        text = render_prompt(question, keep(number), "full").text
-        # No token is shorter than a byte: most small schemas need no counting.
-        return len(text.encode(errors="replace")) <= max_prompt_tokens or count_tokens(text) <= max_prompt_tokens
+        return count_prompt(question, keep(number), max_prompt_tokens, count_tokens) <= max_prompt_tokens
 
     least, most = 1, len(whole.tables)
     while least < most:
