@@ -17,6 +17,8 @@ from assistant.types import Cell, Completion, GuardedQuery, QueryResult, SqlDraf
 SURE_PROBABILITY = 0.3
 """Probability of a whole draft below which it is in doubt. It tells right from wrong better than that of the mean token
 does; at 0.3 about a third of questions are in doubt, and few of those drafts right."""
+SURE_TO_DECLINE = 0.5
+"""Probability of a whole reply that declines, below which it is in doubt."""
 MAX_EXTRA_S = 12.0
 """No further draft is begun when those that were drawn have taken so long: a large model on a slow machine."""
 SURE_AFTER = 3
@@ -72,6 +74,12 @@ def is_doubtful(completion: Completion, result: QueryResult) -> bool:
         or bool(completion.unconstrained_reason)
         or says_nothing(result)
     )
+
+
+def is_doubtful_decline(completion: Completion) -> bool:
+    """Tell whether a model that declined had better be asked again."""
+    probability = find_probability([completion])
+    return probability is not None and probability < SURE_TO_DECLINE
 
 
 def says_nothing(result: QueryResult) -> bool:

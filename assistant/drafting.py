@@ -17,6 +17,7 @@ from assistant.candidates import (
     MAX_READINGS,
     Candidate,
     Group,
+    find_probability,
     group,
     is_settled,
     needs_choice,
@@ -63,21 +64,27 @@ class Drafting:
     on_text: Callable[[str], None]
     """Called with each draft as it grows; what it raises ends the work."""
 
-    def compare(self, first: Candidate, question: Question, schema: DatabaseSchema) -> Opinion:
+    def compare(self, draft: SqlDraft, first: Candidate | None, question: Question, schema: DatabaseSchema) -> Opinion:
         """Draw more drafts and hold their results against each other.
 
         Args:
-            first: The draft that is in doubt.
+            draft: The one that is in doubt.
+            first: What came of it; None where it declined, or was refused.
             question: What was asked.
             schema: For readings in words.
         """
-        ran, drawn = [first], list[SqlDraft]()
-        for draft, candidate in self._draw(first):
-            drawn.append(draft)
+        ran, drawn = [first] if first else [], list[SqlDraft]()
+        declined = int(_declines(draft))
+        for another, candidate in self._draw(draft, first):
+            drawn.append(another)
+            declined += _declines(another)
             if candidate is not None:
                 ran.append(candidate)
-            if is_settled(ran, self.settings.max_candidates - len(drawn)):
+            if first is not None and is_settled(ran, self.settings.max_candidates - len(drawn)):
                 break
+        if first is None and len(ran) <= declined:
+            probability = find_probability([draft.completion])
+            return Opinion(None, probability, declined / (1 + len(drawn)), tuple(drawn))
         groups = group(ran, 1 + len(drawn))
         probability, agreement = groups[0].probability, groups[0].agreement
         if needs_choice(groups):
@@ -88,10 +95,10 @@ class Drafting:
         others = tuple(draft for draft in drawn if draft is not chosen.draft)
         return Opinion(chosen, probability, agreement, others)
 
-    def _draw(self, first: Candidate) -> Iterator[tuple[SqlDraft, Candidate | None]]:
+    def _draw(self, begun: SqlDraft, first: Candidate | None) -> Iterator[tuple[SqlDraft, Candidate | None]]:
         """Give drafts one by one; without a candidate where one is refused, declines or fails."""
         ends_at = time.perf_counter() + MAX_EXTRA_S
-        known = {_plain(first.draft.sql): first}
+        known = {_plain(begun.sql): first} if first else {}
         for seed in range(1, self.settings.max_candidates + 1):
             left_s = ends_at - time.perf_counter()
             if left_s <= 0:
@@ -109,7 +116,7 @@ class Drafting:
             except BackendError:
                 continue  # this one was cut: others need not be
             reply = parse_reply(completion.text)
-            attempt = first.draft.attempt + seed
+            attempt = begun.attempt + seed
             draft = SqlDraft(sql=reply.text, attempt=attempt, completion=completion, is_drawn=True)
             if reply.kind != "sql":
                 yield draft, None
@@ -147,6 +154,10 @@ def _read(found: Group, question: Question, schema: DatabaseSchema) -> Reading:
     )
     text = explain_query(query, schema) or describe_result(question, query, result)
     return Reading(text=text, sql=found.best.draft.sql, preview=preview, share=found.agreement)
+
+
+def _declines(draft: SqlDraft) -> bool:
+    return parse_reply(draft.completion.text).kind != "sql"
 
 
 def _plain(sql: str) -> str:

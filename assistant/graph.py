@@ -4,13 +4,14 @@
       |     ^           |              ^              |             |   |           in doubt:        ^
       |     |           |              +-- rejected --+-------------+   |           draw more        |
       |     |           |                  until `Settings.max_attempts`+-- not in doubt ------------+
+      |     |           |              (then, or where it declines in doubt: compare_drafts)         |
       |     |           +-- no question for this database -------------------------------------------+
       +-> recall_pair   a person approved SQL for this very question --------------------------------+
 
 and after write_answer, where an answer model is set, phrase_answer.
 
 In: a Question and an AgentContext (model, database, settings). Out: an Answer, or StepEvents and then an Answer. A
-rejected draft goes back to the model with the reason; a model that declines, or repeats itself, ends the run. One run
+rejected draft goes back to the model with the reason; a model that is sure to decline ends the run. One run
 answers one question: there is no checkpointer, so nothing of an earlier question can leak into a later one. Nothing is
 compiled at import, and nothing here judges a question or a statement: that is the model's and the guard's part.
 """
@@ -32,7 +33,7 @@ from langgraph.runtime import Runtime
 from langsmith import tracing_context
 
 from assistant.backends.base import Backend
-from assistant.candidates import Candidate, find_probability, is_doubtful
+from assistant.candidates import Candidate, find_probability, is_doubtful, is_doubtful_decline
 from assistant.confidence import ConfidenceTable, mix
 from assistant.constraint.draft import SqlConstraint
 from assistant.conversation import relevant_history
@@ -285,8 +286,8 @@ def execute_sql(state: AgentState, context: AgentContext) -> tuple[AgentState, s
 
 def compare_drafts(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
     """Draw more drafts, and let their results decide; if they do not, the person has to."""
-    query, result = state["query"], state["result"]
-    assert query is not None and result is not None  # noqa: PT018 -- the route leads here only with both
+    query, result, draft = state.get("query"), state.get("result"), state["drafts"][-1]
+    first = None if query is None or result is None else Candidate(draft, query, result)
     drafting = Drafting(
         backend=context.backend,
         database=context.database,
@@ -295,14 +296,16 @@ def compare_drafts(state: AgentState, context: AgentContext) -> tuple[AgentState
         prompt=state["prompt"],
         on_text=lambda _: _stop_if_cancelled(context),
     )
-    first = Candidate(state["drafts"][-1], query, result)
-    opinion = drafting.compare(first, state["question"], context.schema)
+    opinion = drafting.compare(draft, first, state["question"], context.schema)
     update = AgentState(opinion=opinion)
+    if first is None and opinion.chosen is None and not opinion.readings:
+        return update, f"{opinion.agreement:.0%} of the drafts decline."
     if opinion.chosen is None:
         update |= {"query": None, "result": None, "reply": Reply(kind="clarify", text=CHOICE)}
     elif opinion.chosen is not first:
         chosen = opinion.chosen
         update |= {"query": chosen.query, "result": chosen.result, "drafts": (chosen.draft,)}
+        update["reply"] = Reply(kind="sql", text=chosen.draft.sql)
     return update, f"{opinion.agreement:.0%} of the drafts agree."
 
 
@@ -366,14 +369,19 @@ def route_after_check_scope(state: AgentState) -> Literal["generate_sql", "write
     return "write_answer" if "reply" in state else "generate_sql"
 
 
-def route_after_generate_sql(state: AgentState) -> Literal["guard_sql", "write_answer"]:
-    """Go on with a statement; stop if the model declined or repeated itself."""
-    return "guard_sql" if state["reply"].kind == "sql" and not state["has_repeated"] else "write_answer"
+def route_after_generate_sql(
+    state: AgentState, runtime: Runtime[AgentContext]
+) -> Literal["guard_sql", "compare_drafts", "write_answer"]:
+    """Go on with a statement; look again where the model repeats itself or declines in doubt; else stop."""
+    if state["reply"].kind == "sql":
+        return _give_up(state, runtime.context) if state["has_repeated"] else "guard_sql"
+    in_doubt = runtime.context.settings.max_candidates and is_doubtful_decline(state["drafts"][-1].completion)
+    return "compare_drafts" if in_doubt else "write_answer"
 
 
 def route_after_guard_sql(
     state: AgentState, runtime: Runtime[AgentContext]
-) -> Literal["execute_sql", "generate_sql", "write_answer"]:
+) -> Literal["execute_sql", "generate_sql", "compare_drafts", "write_answer"]:
     """Run what may be run; otherwise let the model try again while it may."""
     if state["query"] is not None:
         return "execute_sql"
@@ -400,8 +408,14 @@ def route_after_write_answer(state: AgentState, runtime: Runtime[AgentContext]) 
     return "phrase_answer" if has_rows and runtime.context.answer_model is not None else "__end__"
 
 
-def _try_again(state: AgentState, context: AgentContext) -> Literal["generate_sql", "write_answer"]:
-    return "generate_sql" if len(state["drafts"]) < context.settings.max_attempts else "write_answer"
+def _try_again(state: AgentState, context: AgentContext) -> Literal["generate_sql", "compare_drafts", "write_answer"]:
+    return "generate_sql" if len(state["drafts"]) < context.settings.max_attempts else _give_up(state, context)
+
+
+def _give_up(state: AgentState, context: AgentContext) -> Literal["compare_drafts", "write_answer"]:
+    """Let chance try where no more likely draft is accepted; what a person chose is not replaced."""
+    is_chosen = state["drafts"][-1].completion.model == CHOSEN_BY
+    return "compare_drafts" if context.settings.max_candidates and not is_chosen else "write_answer"
 
 
 class _Node(Protocol):

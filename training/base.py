@@ -83,6 +83,9 @@ class BaseConfig(Record):
     """Let torch compile the model: about a minute first, then twice as fast on a CPU. Needs a C++ compiler."""
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     """Share kept per step of an average of the weights, saved if it is better held out than the last; 0 for none."""
+    start_share: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the weights of `init_from` in those that are saved at the end, so that what was known of other questions and
+    schemas is not all forgotten (WiSE-FT, Wortsman and others, CVPR 2022)."""
 
     checkpoint_minutes: float = Field(default=5.0, gt=0)
     """Minutes between checkpoints."""
@@ -101,6 +104,8 @@ class BaseConfig(Record):
     def _one_budget(self) -> BaseConfig:
         if (self.max_steps is None) == (self.max_minutes is None):
             raise ValueError("give exactly one of max_steps and max_minutes")
+        if self.start_share and (self.init_from is None or self.new_tokenizer):
+            raise ValueError("start_share needs init_from, and its tokenizer")
         return self
 
 

@@ -283,6 +283,8 @@ class Run:
                 self._save_model()
             else:
                 _set_weights(self.weights, last)
+        if self.config.start_share:
+            held_out = self._mix_with_start()
         report = BaseReport(
             model_dir=self.model_dir,
             parameters=sum(weight.numel() for weight in self.weights),
@@ -299,6 +301,17 @@ class Run:
         )
         write_whole(self.config.out_dir / "report.json", report.model_dump_json(indent=2) + "\n")
         return report
+
+    def _mix_with_start(self) -> HeldOut | None:
+        """Move the weights part of the way back and save them; the checkpoint keeps those of the training."""
+        start = make_model(self.config, self.tokenizer).to(self.device)
+        share = self.config.start_share
+        with torch.no_grad():
+            for weight, origin in zip(self.weights, start.parameters(), strict=True):
+                weight.lerp_(origin, share)
+        self._save_model()
+        _say(f"{share:.0%} of the weights that training started from are mixed in")
+        return self._judge_and_log()
 
     def _log_interval(self, bar: Any) -> None:
         """Write a line of metrics over the steps since the last one, and show it."""

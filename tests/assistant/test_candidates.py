@@ -201,6 +201,41 @@ def test_a_server_that_goes_away_meanwhile_does_not_take_the_answer_with_it(harb
     assert (answer.result.rows, answer.candidates) == (((4,),), ())
 
 
+NO_CREWS = "-- unanswerable: there are no crews"
+
+
+def test_a_model_that_declines_unsurely_is_outvoted_by_drafts_that_run(harbour: Database) -> None:
+    answer = ask(harbour, NO_CREWS, BERGEN, BERGEN_TOO, NO_CREWS, BERGEN)
+    assert answer.status == "answered"
+    assert answer.result is not None
+    assert answer.result.rows == ((2,),)
+    assert answer.agreement == pytest.approx(3 / 5)
+    assert [draft.sql for draft in answer.drafts] == [NO_CREWS, BERGEN]
+
+
+def test_a_model_that_mostly_declines_is_taken_at_its_word(harbour: Database) -> None:
+    answer = ask(harbour, NO_CREWS, BERGEN, NO_CREWS, UNKNOWN, BERGEN)
+    assert (answer.status, answer.query, answer.result) == ("unanswerable", None, None)
+    assert "there are no crews" in answer.text.lower()
+    assert len(answer.candidates) == 4
+
+
+@pytest.mark.parametrize("token", [SURE, None])
+def test_a_model_that_declines_surely_or_does_not_say_how_surely_is_not_asked_again(
+    harbour: Database, token: float | None
+) -> None:
+    answer = ask(harbour, NO_CREWS, BERGEN, BERGEN, BERGEN, BERGEN, token=token)
+    assert (answer.status, answer.candidates) == ("unanswerable", ())
+
+
+def test_drafts_are_drawn_where_all_attempts_were_refused(harbour: Database) -> None:
+    answer = ask(harbour, UNKNOWN, UNKNOWN, UNKNOWN, BERGEN, NO_CREWS, BERGEN_TOO)
+    assert answer.status == "answered"
+    assert answer.result is not None
+    assert answer.result.rows == ((2,),)
+    assert len(answer.rejections) == 1
+
+
 def test_no_further_draft_is_drawn_when_that_is_switched_off(harbour: Database) -> None:
     answer = ask(harbour, ALL, LONG, max_candidates=0)
     assert (answer.agreement, answer.candidates, answer.confidence) == (None, (), pytest.approx(0.8**7))

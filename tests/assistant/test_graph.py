@@ -97,7 +97,9 @@ def test_an_error_of_the_database_goes_back_to_the_model_with_the_reason(ask: As
 
 
 def test_drafts_that_are_always_rejected_end_as_failed(ask: Ask) -> None:
-    answer, backend = ask("SELECT a FROM x", "SELECT b FROM y", "SELECT c FROM z", GOOD, max_attempts=3)
+    answer, backend = ask(
+        "SELECT a FROM x", "SELECT b FROM y", "SELECT c FROM z", GOOD, max_attempts=3, max_candidates=0
+    )
     assert answer.status == "failed"
     assert len(backend.prompts) == 3
     assert len(answer.drafts) == len(answer.rejections) == 3
@@ -120,7 +122,7 @@ def test_as_many_attempts_as_are_allowed_are_made(ask: Ask) -> None:
 
 
 def test_a_model_that_repeats_itself_is_not_asked_again(ask: Ask) -> None:
-    answer, backend = ask(UNKNOWN_TABLE, f"  {UNKNOWN_TABLE} ;", GOOD, max_attempts=5)
+    answer, backend = ask(UNKNOWN_TABLE, f"  {UNKNOWN_TABLE} ;", GOOD, max_attempts=5, max_candidates=0)
     assert answer.status == "failed"
     assert len(backend.prompts) == 2
     assert steps_of(answer) == [
@@ -168,7 +170,7 @@ def test_whatever_is_no_read_is_never_run(ask: Ask, harbour: Database, reply: st
 
 def test_two_questions_in_a_row_share_nothing(harbour: Database) -> None:
     backend = ScriptedBackend([GOOD, "SELECT a FROM x", "SELECT b FROM y", "SELECT c FROM z"])
-    with Assistant(Settings(), backend=backend, database=harbour) as assistant:
+    with Assistant(Settings(max_candidates=0), backend=backend, database=harbour) as assistant:
         first = assistant.ask("How many boats?")
         second = assistant.ask("How many ships?")
     assert first.status == "answered"
@@ -232,7 +234,9 @@ def test_the_drawn_graph_is_the_one_that_is_described() -> None:
         ("check_scope", "generate_sql"),
         ("check_scope", "write_answer"),
         ("generate_sql", "guard_sql"),
+        ("generate_sql", "compare_drafts"),
         ("generate_sql", "write_answer"),
+        ("guard_sql", "compare_drafts"),
         ("guard_sql", "execute_sql"),
         ("guard_sql", "generate_sql"),
         ("guard_sql", "write_answer"),
@@ -319,5 +323,5 @@ def test_without_matching_the_model_is_told_no_value(ask: Ask) -> None:
 
 
 def test_without_repair_one_draft_is_all_there_is(ask: Ask) -> None:
-    answer, backend = ask(UNKNOWN_TABLE, GOOD, max_attempts=1)
+    answer, backend = ask(UNKNOWN_TABLE, GOOD, max_attempts=1, max_candidates=0)
     assert (answer.status, len(backend.prompts)) == ("failed", 1)

@@ -236,6 +236,24 @@ def test_muon_and_averaging_train_too(toy_data: Path, tmp_path: Path) -> None:
     assert report.held_out is not None
 
 
+def test_a_share_of_the_start_is_in_the_weights_that_are_saved(
+    learned: BaseReport, toy_data: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    from training.model import load_model
+
+    config = toy_config(toy_data, tmp_path, init_from=learned.model_dir, start_share=0.25, max_steps=3)
+    report = train_base(config)
+    start, mixed = load_model(learned.model_dir).state_dict(), load_model(report.model_dir).state_dict()
+    trained = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["model"]
+    for name, weight in mixed.items():
+        assert torch.allclose(weight, 0.25 * start[name] + 0.75 * trained[name], atol=1e-6)
+    assert any(not torch.equal(weight, trained[name]) for name, weight in mixed.items())
+    with pytest.raises(ValueError, match="start_share needs init_from"):
+        toy_config(toy_data, tmp_path, start_share=0.25)
+
+
 def test_a_run_folder_of_another_shape_is_refused(toy_data: Path, tmp_path: Path) -> None:
     train_base(toy_config(toy_data, tmp_path, max_steps=1))
     with pytest.raises(UsageError, match="another shape"):
