@@ -84,8 +84,8 @@ class BaseConfig(Record):
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     """Share kept per step of an average of the weights, saved if it is better held out than the last; 0 for none."""
     start_share: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the weights of `init_from` in those that are saved at the end, so that what was known of other questions and
-    schemas is not all forgotten (WiSE-FT, Wortsman and others, CVPR 2022)."""
+    """Share of the weights of `init_from` in those that are saved at the end, so that not all is forgotten of other
+    questions and schemas (WiSE-FT, Wortsman and others, CVPR 2022)."""
 
     checkpoint_minutes: float = Field(default=5.0, gt=0)
     """Minutes between checkpoints."""
