@@ -7,7 +7,8 @@ doubt the question goes on, because a good question that is turned away is worse
 
 Covers: orders to change data, attempts to steer the model, system tables (all in `requests`); things that databases
 often hold and this one does not ("rating", "warehouse", in `topics`); what is averaged, sorted or grouped by and is not
-there; questions without any word of the schema; "top customers" without a figure, a follow-up that follows nothing.
+there; questions without any word of the schema; "top customers" without a figure, "new customers" without a date, a
+follow-up that follows nothing.
 Does not cover: most things that are on no list, where the question also has words of the schema.
 """
 
@@ -31,7 +32,7 @@ from assistant.requests import (
 )
 from assistant.topics import ABSENT, ASKING_WORDS, PHRASES
 from assistant.types import DatabaseSchema, MatchedValue, Question, Reply
-from assistant.words import COMMON_WORDS, QUESTION_WORDS, STOP_WORDS, fold, stem, tokenize, word_set
+from assistant.words import COMMON_WORDS, QUESTION_WORDS, STOP_WORDS, fold, split_name, stem, tokenize, word_set
 from assistant.writing import join_words, plural
 
 _SECRETS = word_set("password passwords passwd credential credentials token tokens secret")
@@ -64,6 +65,13 @@ _HEAD = re.compile(
     r"\b(?:how many|how much|number of|which|what|list|show|average|total|count|find)\s+"
     r"(?:(?:me|us|the|all|our|of|is|are|a|an|every|each|different)\s+)*([^\W\d]+)",
     re.IGNORECASE,
+)
+_GROUP = re.compile(
+    r"\b(?:new|old|inactive|regular|frequent|key|big|small|large|high-value|low-value|heavy|light)\b", re.IGNORECASE
+)
+"""What a thing is said to be, and only a definition tells which are."""
+_WHEN = re.compile(
+    r"\d|\b(?:since|before|after|today|yesterday|month|year|week|quarter|days?|last|this)\b", re.IGNORECASE
 )
 _WORD = r"(?-i:([a-z]{3,}))"  # a capital letter opens a name, which may be a value that the index does not hold
 _END = (
@@ -224,6 +232,31 @@ def _a_figure_to_rank_by(case: Case) -> Reply | None:
     return None
 
 
+def _a_meaning_of_the_group(case: Case) -> Reply | None:
+    """Ask back for "regular customers": the schema does not say which they are."""
+    found = _GROUP.search(case.text)
+    if case.history or case.question.evidence or found is None or _MEASURED.search(case.text):
+        return None
+    adjective = found.group().lower()
+    said = {token.text for token in tokenize(adjective)}
+    rest = [word for word in case.carrying if word not in case.mentioned and word not in said]
+    tables = [
+        table
+        for table in case.schema.tables
+        if len(rest) == 1 and stem(rest[0]) in map(stem, case.known.tables[table.name].split())
+    ]
+    if not tables or _WHEN.search(case.text):
+        return None
+    roots = {word.removeprefix("in") for word in said}
+    named = [column.name for table in tables for column in table.columns]
+    about = [entry for entry in case.schema.glossary if any(table.name in entry.sql for table in tables)]
+    # "new {}" needs a date in the place of the braces: it does not say what is new.
+    named += [term for entry in about for term in (entry.term, *entry.synonyms) if "{" not in term]
+    if any(roots.issubset(split_name(name)) for name in named):
+        return None
+    return Reply(kind="clarify", text=f"Which {rest[0]} are {adjective}: by which figure or date, and from where on?")
+
+
 RULES: tuple[Callable[[Case], Reply | None], ...] = (
     _no_steering,
     _no_writing,
@@ -233,5 +266,6 @@ RULES: tuple[Callable[[Case], Reply | None], ...] = (
     _each_figure_known,
     _something_to_go_on_from,
     _a_figure_to_rank_by,
+    _a_meaning_of_the_group,
 )
 """What is asked of a question, in this order: the first that is not met answers."""
