@@ -26,6 +26,7 @@ from assistant.served import ServedModels
 from assistant.settings import BackendChoice, Settings
 from evaluation.gate import GateSettings, add_demands, flag_of
 from evaluation.progress import narrate
+from training.datagen.languages.multilingual import read_languages
 from training.gguf import GgufType
 from training.register import roll_back_in_ollama
 from training.retrain_config import RetrainConfig
@@ -119,14 +120,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--memory", dest="memory_url", metavar="URL", help=settings["memory_url"].description)
     group = parser.add_argument_group("the run")
     kinds: Mapping[str, Callable[[str], object]] = {
-        "minutes": float, "count": int, "seed": int, "workers": int, "base": Path, "recipe": Path, "device": str,
-        "type": str, "runs": Path, "examples": Path, "judge_examples": int, "variants": int,
+        "minutes": float, "count": int, "seed": int, "languages": str, "workers": int, "base": Path, "recipe": Path,
+        "device": str, "type": str, "runs": Path, "examples": Path, "judge_examples": int, "variants": int,
         "min_human_accuracy": float,
     }  # fmt: skip
     choices = {"type": get_args(GgufType), "device": ("auto", "cuda", "cpu")}
     for name, kind in kinds.items():
         field = RetrainConfig.model_fields[name]
-        default = "" if field.default is None else f" (default: {field.default})"
+        default = "" if field.default in (None, "") else f" (default: {field.default})"
         group.add_argument(
             flag_of(name),
             type=kind,
@@ -142,6 +143,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _read_config(arguments: argparse.Namespace, argv: Sequence[str]) -> RetrainConfig:
     given = vars(arguments)
     flags = {name: given[name] for name in ("database_url", "backend", "memory_url")}
+    read_languages(given.get("languages", ""))  # one that is unknown would else be found when a run has begun
     try:
         return RetrainConfig(
             settings=Settings.load(flags),

@@ -12,11 +12,14 @@ from typing import Literal
 
 from pydantic import Field
 
+from assistant.masking import masked_columns
 from assistant.settings import Settings
 from assistant.types import DatabaseSchema, Record
 from evaluation.folder import sha256_of
 from evaluation.gate import GateSettings
 from training.gguf import GgufType
+
+_NO_INPUTS = {"settings", "runs", "command", "examples", "workers"}
 
 
 class RetrainConfig(Record):
@@ -39,6 +42,8 @@ class RetrainConfig(Record):
     nothing."""
     recipe: Path | None = None
     """Config of the training, of `training/configs`; None for a full fine-tuning, or a small model from nothing."""
+    languages: str = ""
+    """Languages that generated questions are in, such as `en,de`, a share in each; empty for English."""
     device: Literal["auto", "cuda", "cpu"] = "auto"
     """Where to train; `cuda` refuses to go on without a GPU."""
     type: GgufType = "q8_0"
@@ -71,10 +76,11 @@ class RetrainConfig(Record):
     def digest(self, schema: DatabaseSchema, pairs: Sequence[str]) -> str:
         """Digest what decides the outcome: a command goes on with an unfinished run of the same digest."""
         parts = [
-            self.model_dump_json(exclude={"settings", "runs", "command", "examples", "workers"}),
+            self.model_dump_json(exclude=_NO_INPUTS if self.languages else {*_NO_INPUTS, "languages"}),
             self.settings.model_dump_json(include={"database_url", "query_timeout_s", "max_rows", "max_attempts"}),
             "" if self.examples is None else sha256_of(self.examples),
             schema.fingerprint,
+            *masked_columns(schema),
             "".join(entry.model_dump_json() for entry in schema.glossary),
             *pairs,
         ]

@@ -24,6 +24,7 @@ from assistant.confidence import table_path
 from assistant.drivers.engines import parse_url
 from assistant.errors import DataError, UsageError
 from assistant.files import write_whole
+from assistant.masking import masked_columns
 from assistant.served import ServedAccuracy, ServedModels
 from evaluation.finished import read_run
 from evaluation.fitting import fit_model
@@ -83,6 +84,8 @@ def make_data(work: Work) -> Facts:
                 seed=config.seed,
                 workers=config.workers,
                 exclude=(config.examples,) if config.examples else (),
+                languages=config.languages,
+                masked=masked_columns(schema),
                 glossary_path=work.run.folder / "glossary.toml",
                 layout=layout,
             ),

@@ -18,6 +18,7 @@ from assistant.backends.choose import PROBE_TIMEOUT_S
 from assistant.backends.ollama import has_model, installed_models
 from assistant.database import connect
 from assistant.errors import QueryForgeError, UsageError
+from assistant.masking import read_patterns
 from assistant.memory.records import Pair
 from assistant.served import ServedModel, ServedModels
 from assistant.settings import SHIPPED_MODEL, Settings
@@ -97,7 +98,8 @@ def look_around(config: RetrainConfig) -> Situation:
         DatabaseError: The database cannot be opened or has no tables; or memory cannot be read.
     """
     settings = config.settings
-    with closing(connect(settings.database_url, glossary_path=settings.glossary_path)) as database:
+    masked = read_patterns(settings.masked_columns)
+    with closing(connect(settings.database_url, glossary_path=settings.glossary_path, masked=masked)) as database:
         schema = database.schema()
     server = choose_server(settings)
     serving = ServedModels(settings.models_path).current(schema.db_id, schema.dialect)

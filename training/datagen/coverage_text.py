@@ -24,8 +24,8 @@ _MANY: dict[Aspect, str] = {
 _FEWER = "Of a wide table, columns with a running number and those behind the first ones need fewer each."
 
 
-def render_coverage(report: CoverageReport) -> str:
-    """Write the report: what is not covered first, then every item."""
+def render_coverage(report: CoverageReport, languages: Mapping[str, int] | None = None) -> str:
+    """Write the report: what is not covered first, then every item; with the languages, where there are several."""
     parts = [
         f"# What the training data of '{report.db_id}' cover",
         f"Hit: {say_hit(report.hit)}. Wanted were {report.least} examples for each; schema {report.fingerprint[:12]}.",
@@ -36,6 +36,9 @@ def render_coverage(report: CoverageReport) -> str:
     for aspect, title in TITLES.items():
         items = tuple(item for item in report.items if item.aspect == aspect)
         parts += [f"## {title}", _table(items) if items else "There are none."]
+    if languages and set(languages) != {"en"}:
+        lines = [f"| {_cell(code)} | {count} |" for code, count in sorted(languages.items())]
+        parts += ["## Languages", "\n".join(["| | examples |", "|---|---|", *lines])]
     return "\n\n".join(parts) + "\n"
 
 

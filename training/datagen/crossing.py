@@ -23,6 +23,7 @@ from evaluation.compare import same_result
 from evaluation.dialects import translate
 from evaluation.execution import Executor
 from evaluation.ties import expose_sort_keys, tie_groups
+from training.datagen.masks import open_executor
 from training.datagen.plainer import spell_for_people
 
 MAX_COMPARED_ROWS = 20_000
@@ -71,7 +72,7 @@ class Crossing:
         self.server = server
         self._copy_url = copy_url
         self._timeout_s = timeout_s
-        self._there = Executor(server.url, timeout_s=timeout_s, max_rows=max_rows)
+        self._there = open_executor(server.url, server.schema, timeout_s=timeout_s, max_rows=max_rows)
         self._long: dict[str, Executor] = {}
 
     def close(self) -> None:
@@ -171,7 +172,8 @@ class Crossing:
 
     def _open_long(self, url: str) -> Executor:
         if url not in self._long:
-            self._long[url] = Executor(url, timeout_s=self._timeout_s, max_rows=MAX_COMPARED_ROWS)
+            schema = self.server.schema
+            self._long[url] = open_executor(url, schema, timeout_s=self._timeout_s, max_rows=MAX_COMPARED_ROWS)
         return self._long[url]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from assistant.errors import DatabaseError
 from assistant.types import Table
+from training.datagen.masks import mask_copy
 from training.datagen.world import quote_name
 
 
@@ -25,7 +26,7 @@ class DataCopy:
         Args:
             source: SQLite file; only read.
             folder: Where the copy goes, under the source's name, so that it has the same `db_id`.
-            tables: Whose foreign keys are indexed.
+            tables: Whose foreign keys are indexed, and whose masked columns are noted beside the copy.
 
         Raises:
             DatabaseError: The source cannot be read, or the copy cannot be written.
@@ -41,6 +42,7 @@ class DataCopy:
                 copy.execute("PRAGMA synchronous = OFF")
                 original.backup(copy)
                 _index(copy, tables)
+            mask_copy(self.path, tables)
             self.connection = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
         except (sqlite3.Error, OSError) as error:
             raise DatabaseError(

@@ -26,6 +26,7 @@ from typing import NamedTuple, TextIO
 from assistant.prompts import render_system
 from assistant.types import DatabaseSchema, SchemaContext
 from training.datagen.drafts import Item
+from training.datagen.languages.multilingual import language_of
 from training.datagen.slices import writing_to
 from training.datagen.triples import Triple
 
@@ -46,6 +47,8 @@ class Division(NamedTuple):
     """Items that those for evaluation hit."""
     kinds: Counter[str]
     """Examples by kind."""
+    languages: Counter[str]
+    """Examples by the language of the question."""
     n_train: int
     n_held_out: int
     left_out: int
@@ -68,6 +71,7 @@ def divide(read: Callable[[], Iterable[Triple]], schema: DatabaseSchema, out: Pa
     counts: dict[bool, Counter[Item]] = {False: Counter(), True: Counter()}
     written: Counter[bool] = Counter()
     kinds: Counter[str] = Counter()
+    languages: Counter[str] = Counter()
     left_out = 0
     names = {False: "train", True: "eval"}
     with writing_to(out), ExitStack() as stack:
@@ -82,6 +86,7 @@ def divide(read: Callable[[], Iterable[Triple]], schema: DatabaseSchema, out: Pa
             lines[is_held].write(triple.model_dump_json() + "\n")
             written[is_held] += 1
             kinds[triple.kind] += 1
+            languages[language_of(triple.style)] += 1
             counts[is_held].update(triple.items)
             if triple.sql and len(triple.messages) == 2:
                 pair = {"instruction": describe(triple.tables), "input": triple.question, "output": triple.sql}
@@ -92,7 +97,7 @@ def divide(read: Callable[[], Iterable[Triple]], schema: DatabaseSchema, out: Pa
             array.write("\n]\n" if pairs[side] else "[]\n")
         for file in (*lines.values(), *arrays.values()):
             file.finish()
-    return Division(counts[False], counts[True], kinds, written[False], written[True], left_out)
+    return Division(counts[False], counts[True], kinds, languages, written[False], written[True], left_out)
 
 
 def choose_held(triples: Iterable[Triple]) -> Set[str]:

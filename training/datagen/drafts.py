@@ -54,7 +54,7 @@ class Draft(Record):
     reply: str
     """The SQL, or a declining comment such as `-- refused: only reading is possible`."""
     style: str = "plain"
-    """How it is worded, for counting."""
+    """How it is worded, for counting; in another language than English with its code before: "de plain"."""
     history: tuple[Turn, ...] = ()
     """Earlier turns of the conversation; their SQL is verified too."""
     refused_sql: str = ""

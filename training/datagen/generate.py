@@ -21,12 +21,14 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from assistant.errors import DataError, UsageError
+from assistant.masking import read_patterns
 from assistant.settings import PROJECT_ROOT, Settings
 from assistant.types import DatabaseSchema, PromptLayout, Record
 from evaluation.progress import narrate
 from training.datagen.bench import bench_datagen
 from training.datagen.coverage_text import say_hit
 from training.datagen.drafts import Generator
+from training.datagen.languages.multilingual import Multilingual, name_languages, read_languages
 from training.datagen.opening import holding_source, open_subject
 from training.datagen.processes import Processes
 from training.datagen.slices import Identity, WorkFolder, digest_code, writing_to
@@ -52,7 +54,12 @@ Every statement passes the guard and is run on a copy of the data; the database 
 a server a SQLite copy is made, of large tables a sample: questions are drawn from it, their SQL is translated, run on
 the server too, and kept where both give the same. More examples than asked for are made only where the plan needs
 them. Stop it at any time: the same command goes on, and writes the same files. Better names: put a glossary beside the
-file, as scripts/demo/glossary.toml is for the demo database, or name one with --glossary.
+file, as scripts/demo/glossary.toml is for the demo database, or name one with --glossary. Of masked columns no value
+is read into an example; they are asked for only as the assistant answers: covered, counted, or tested for NULL.
+
+With --languages, what a statement asks is read from its SQL and said in each language; names of tables and columns and
+values stay as the schema, its comments and the glossary have them. What a language has no words for stays English, or
+is left out where English is not among them. summary.json and coverage.md count the examples of each.
 
 --teacher has a chat model write further wordings of the drawn questions, and questions of its own; kept is what it
 answers with the same result when it is shown the question alone. That takes a request for every three or so. It is
@@ -65,6 +72,7 @@ examples:
   queryforge datagen --db data/shop.sqlite --out runs/try --count 2000      a look at it, in seconds
   queryforge datagen --db data/shop.sqlite --out runs/shop --workers 2      what a training needs
   queryforge datagen --db data/shop.sqlite --out runs/said --count 3000 --teacher ollama:qwen2.5:7b
+  queryforge datagen --db data/shop.sqlite --out runs/both --languages en,de   half of it in German where it can be
   queryforge datagen --db data/shop.sqlite --bench                          how fast it is here"""
 
 
@@ -88,7 +96,10 @@ class DatagenConfig(Record):
     teacher_values: bool = False
     """Whether the teacher may be sent values of the data."""
     languages: str = ""
-    """What the teacher writes its rewordings in, such as `German and French`; empty for English."""
+    """What questions are written in, such as `en,de` or `German and French`; empty for English. Of the grammar's
+    questions each language gets a share; a teacher writes its rewordings in them."""
+    masked: tuple[str, ...] = ()
+    """Patterns of columns of which no value may be shown, beside those of the glossary file."""
     glossary_path: Path | None = None
     """TOML file of domain terms; by default the one beside a SQLite file, if any."""
     layout: PromptLayout = "compact"
@@ -103,26 +114,34 @@ def generate(config: DatagenConfig, *, stop: threading.Event | None = None) -> D
         stop: Set it to stop at the next slice.
 
     Raises:
-        UsageError: The address or the glossary cannot be used, the folder cannot be written, or it holds the
-            beginnings of other data.
+        UsageError: The address, the glossary or a language cannot be used, the folder cannot be written, or it holds
+            the beginnings of other data.
         DatabaseError: It cannot be opened, or has no tables.
         DataError: It has no rows, or none to ask about; or the evaluation questions cannot be read.
         BackendError: The teacher gives nothing usable.
         KeyboardInterrupt: `stop` was set.
     """
     stop = stop or threading.Event()
+    # A teacher is asked for wordings in other languages itself.
+    languages = () if config.teacher else read_languages(config.languages)
     if config.teacher:
         check_teacher(config.teacher)
     excluded = read_excluded(*config.exclude, *([DEMO_QUESTIONS] if DEMO_QUESTIONS.is_file() else []))
     with ExitStack() as stack:
-        source = stack.enter_context(holding_source(config.database_url, config.out, config.glossary_path))
+        source = stack.enter_context(
+            holding_source(config.database_url, config.out, config.glossary_path, masked=config.masked)
+        )
         identity = Identity(
             database=source.content,
             fingerprint=_digest_schema(source.schema),
             count=config.count,
             seed=config.seed,
             layout=config.layout,
-            generator=name_generator(config.teacher, has_values=config.teacher_values, languages=config.languages),
+            generator=name_generator(
+                config.teacher,
+                has_values=config.teacher_values,
+                languages=config.languages if config.teacher else name_languages(languages),
+            ),
             excluded=hashlib.sha256("\n".join(sorted(excluded)).encode()).hexdigest(),
             code=digest_code(),
         )
@@ -137,6 +156,8 @@ def generate(config: DatagenConfig, *, stop: threading.Event | None = None) -> D
             open_subject(config.database_url, work.path, excluded=excluded, source=source, layout=config.layout)
         )
         generator: Generator = subject.grammar
+        if name_languages(languages):
+            generator = Multilingual(subject.grammar, languages)
         if config.teacher:
             generator = stack.enter_context(
                 open_teacher(
@@ -245,7 +266,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--languages", default="", metavar="NAMES",
-        help="what the teacher writes its rewordings in, such as 'German and French' (default: English)",
+        help="what questions are written in, such as en,de: English, German, French or Spanish, an even share in each "
+        "as far as there are words for it; a teacher writes its rewordings in them, and in others (default: English)",
     )  # fmt: skip
     parser.add_argument(
         "--layout", choices=("listed", "compact"), default="compact",
@@ -271,8 +293,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if args.out is None:
         parser.error("--out is needed: the folder for the files")
-    if args.languages and not args.teacher:
-        parser.error("--languages needs --teacher: the grammar writes English")
     try:
         config = DatagenConfig(
             database_url=database_url,
@@ -284,6 +304,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             teacher=args.teacher,
             teacher_values=args.teacher_values,
             languages=args.languages,
+            masked=read_patterns(settings.masked_columns),
             glossary_path=glossary_path,
             layout=args.layout,
         )

@@ -20,6 +20,7 @@ from assistant.types import DatabaseSchema, Table
 from assistant.words import split_name, word_set
 from training.datagen.derived import add_ages, add_measures, find_unit, name_columns
 from training.datagen.lexicon import Condition, Figure, Lexicon, Measure, Relation, name_instance, name_role, ref
+from training.datagen.masks import drop_masked
 from training.datagen.spoken import name_words, say_table, singular, split_words
 
 _PLACES = word_set(
@@ -63,12 +64,13 @@ def build_lexicon(schema: DatabaseSchema) -> Lexicon:
         _add_foreign_keys(lexicon, table)
     add_measures(lexicon)
     add_ages(lexicon)
+    drop_masked(lexicon)
     return lexicon
 
 
 def _label(table: Table) -> str | None:
     """Choose the column that a list shows: a name or title, else nothing (then the key is shown)."""
-    texts = [column.name for column in table.columns if column.kind == "text"]
+    texts = [column.name for column in table.columns if column.kind == "text" and not column.is_masked]
     own = "_".join(split_name(table.name))
     wanted = (f"{own}_name", "full_name", "name", "title", f"{own}name", "last_name", "lastname", "surname", "label")
     for each in wanted:

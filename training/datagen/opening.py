@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from typing import NamedTuple
 from assistant.database import connect
 from assistant.drivers.engines import parse_url
 from assistant.errors import QueryForgeError
+from assistant.masking import mask_tables, masked_columns
 from assistant.types import DatabaseSchema, PromptLayout
 from evaluation.cache import fingerprint_content
 from evaluation.execution import Executor
@@ -70,21 +71,26 @@ class Subject(NamedTuple):
     """What a Validator needs."""
 
 
-def open_source(database_url: str, folder: Path, *, glossary_path: Path | None = None) -> Source:
+def open_source(
+    database_url: str, folder: Path, *, glossary_path: Path | None = None, masked: Sequence[str] = ()
+) -> Source:
     """Give a database as a file; one on a server is copied.
 
     Args:
         database_url: SQLite file or URL.
         folder: Where the copy of a server's database goes; not touched for a SQLite file.
         glossary_path: TOML file of domain terms; by default the one beside a SQLite file, if any.
+        masked: Patterns of the columns that nobody may see, beside those of the glossary file.
 
     Raises:
-        UsageError: The address or the glossary cannot be used.
+        UsageError: The address, the glossary or a pattern cannot be used.
         DatabaseError: It cannot be opened or copied, or has no tables.
     """
     url, dialect = parse_url(database_url)
-    with closing(connect(database_url, glossary_path=glossary_path)) as database:
+    with closing(connect(database_url, glossary_path=glossary_path, masked=masked)) as database:
         schema = database.schema()
+        for warning in database.warnings():
+            narrate(f"Note: {warning}")
     if dialect == "sqlite":
         path = Path(url.database or "")
         return Source(path, schema, schema, fingerprint_content(path))
@@ -94,13 +100,16 @@ def open_source(database_url: str, folder: Path, *, glossary_path: Path | None =
         is_complete = copy.is_complete
         with closing(Executor(str(copy.path), timeout_s=TIMEOUT_S, max_rows=MAX_ROWS)) as copied:
             carried = carry_glossary(schema.glossary, copied, executor, copy.schema)
-    copy_schema = copy.schema.model_copy(update={"glossary": carried})
+    tables = mask_tables(copy.schema.tables, masked_columns(schema))
+    copy_schema = copy.schema.model_copy(update={"glossary": carried, "tables": tables})
     server = Server(database_url, schema, copy_schema, is_complete)
     return Source(copy.path, schema, copy_schema, copy.content, server, copy.unreadable)
 
 
 @contextmanager
-def holding_source(database_url: str, out: Path, glossary_path: Path | None = None) -> Iterator[Source]:
+def holding_source(
+    database_url: str, out: Path, glossary_path: Path | None = None, *, masked: Sequence[str] = ()
+) -> Iterator[Source]:
     """Give a database as a file for a while.
 
     A server's copy is deleted at the end, or by the next call when this process is killed.
@@ -109,9 +118,10 @@ def holding_source(database_url: str, out: Path, glossary_path: Path | None = No
         database_url: SQLite file or URL.
         out: Folder in which the copy gets a folder of its own.
         glossary_path: TOML file of domain terms; by default the one beside a SQLite file, if any.
+        masked: Patterns of the columns that nobody may see, beside those of the glossary file.
 
     Raises:
-        UsageError: The address or the glossary cannot be used.
+        UsageError: The address, the glossary or a pattern cannot be used.
         DatabaseError: It cannot be opened or copied, or has no tables.
     """
     folder = out / f"{COPY_PREFIX}{os.getpid()}"
@@ -119,7 +129,7 @@ def holding_source(database_url: str, out: Path, glossary_path: Path | None = No
         if not _is_running(left.name.removeprefix(COPY_PREFIX)):
             shutil.rmtree(left, ignore_errors=True)
     try:
-        yield open_source(database_url, folder, glossary_path=glossary_path)
+        yield open_source(database_url, folder, glossary_path=glossary_path, masked=masked)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -51,6 +51,8 @@ def _read_column(world: World, connection: sqlite3.Connection, key: Key, column:
     name, source = quote_name(key[1]), quote_name(key[0])
     if connection.execute(f"SELECT 1 FROM {source} WHERE {name} IS NULL LIMIT 1").fetchone():
         world.nullable.add(key)
+    if column.is_masked:
+        return  # nobody may see a value, and nothing can be asked by one
     if column.kind == "text":
         found = connection.execute(
             f"SELECT DISTINCT {name} FROM {source} WHERE {name} IS NOT NULL ORDER BY 1 LIMIT {MAX_TEXTS}"

@@ -192,7 +192,7 @@ def writing_to(path: Path) -> Iterator[None]:
 def digest_code() -> str:
     """Digest the code and the wordings that decide what is drawn."""
     digest = hashlib.sha256()
-    for path in sorted([*CODE.rglob("*.py"), *CODE.glob("*.toml")]):
+    for path in sorted([*CODE.rglob("*.py"), *CODE.rglob("*.toml")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

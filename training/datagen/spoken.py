@@ -136,6 +136,11 @@ def say_table(name: str, comment: str, taken: frozenset[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def plain_name(name: str) -> str:
+    """Put the name of a table into words as it is, without a beginning that says nothing: `tblKunden` is "kunden"."""
+    return " ".join([part for part in split_words(name) if part not in _NO_NOUNS] or split_words(name)) or name
+
+
 def singular(noun: str) -> str:
     """Put the last word of a noun phrase into the singular: `order items` becomes `order item`."""
     head, _, last = noun.rpartition(" ")

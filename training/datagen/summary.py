@@ -18,6 +18,8 @@ class DatagenSummary(Record):
     """Questions drawn, those dropped included."""
     kinds: dict[str, int]
     """Examples by kind."""
+    languages: dict[str, int] = {}
+    """Examples by the language of the question, as its code."""
     flaws: dict[str, int] = {}
     """Examples kept with a poor result, by what is poor about it."""
     dropped: dict[str, int]

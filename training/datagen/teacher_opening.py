@@ -31,8 +31,8 @@ def check_teacher(spec: str) -> None:
 
 def name_generator(spec: str, *, has_values: bool, languages: str = "") -> str:
     """Name who writes the drafts, with all that decides what is written."""
-    how = f"{' with values' if has_values else ''}{f' in {languages}' if languages else ''}"
-    return f"teacher {spec}{how}" if spec else "grammar"
+    spoken = f" in {languages}" if languages else ""
+    return f"teacher {spec}{' with values' if has_values else ''}{spoken}" if spec else f"grammar{spoken}"
 
 
 @contextmanager

@@ -26,7 +26,7 @@ class Triple(Record):
     kind: str
     """Kind of question, for counting."""
     style: str
-    """How it is worded, see `styles.STYLES`."""
+    """How it is worded, see `styles.STYLES`; in another language than English with its code before: "de plain"."""
     question: str
     """The question alone."""
     sql: str = ""

@@ -34,11 +34,11 @@ from assistant.types import (
 )
 from assistant.values import ValueIndex
 from evaluation.difficulty import measure_difficulty
-from evaluation.execution import Executor
 from evaluation.records import Difficulty
 from training.datagen.crossing import Crossing, Server, carry_mistake
 from training.datagen.drafts import Draft
 from training.datagen.look_alikes import LookAlikes
+from training.datagen.masks import open_executor
 from training.datagen.results import digest_result, find_flaw, is_figure
 from training.datagen.statement import Statement, StatementReader
 from training.datagen.triples import Dropped, Flaw, Triple
@@ -109,7 +109,7 @@ class Validator:
             DatabaseError: One of them cannot be opened.
         """
         self._bench = bench
-        self._data = Executor(bench.database_url, timeout_s=TIMEOUT_S, max_rows=MAX_ROWS)
+        self._data = open_executor(bench.database_url, bench.schema, timeout_s=TIMEOUT_S, max_rows=MAX_ROWS)
         self._look_alikes = LookAlikes(bench.database_url, bench.variant_urls, timeout_s=TIMEOUT_S)
         schema = bench.schema
         self._context = SchemaContext(db_id=schema.db_id, dialect=schema.dialect, tables=schema.tables)

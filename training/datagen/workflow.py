@@ -228,6 +228,7 @@ def finish(state: State, job: Job) -> State:
         held_out=division.n_held_out,
         drawn=sum(note.drafts for note in work.notes),
         kinds=dict(division.kinds.most_common()),
+        languages=dict(division.languages.most_common()),
         flaws=dict(state["keeper"].flaws.most_common()),
         dropped=dict(dropped.most_common()),
         covered=report.hit,
@@ -237,7 +238,7 @@ def finish(state: State, job: Job) -> State:
     )
     with writing_to(job.out):
         write_whole(job.out / "coverage.json", report.model_dump_json(indent=1) + "\n")
-        write_whole(job.out / "coverage.md", render_coverage(report))
+        write_whole(job.out / "coverage.md", render_coverage(report, division.languages))
         write_whole(job.out / "summary.json", summary.model_dump_json(indent=2) + "\n")
     work.remove()
     if state["keeper"].kept < job.count:
