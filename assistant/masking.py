@@ -8,7 +8,7 @@ leave the database (`database`).
 Covers: samples, comments that give examples, cells of results.
 Does not cover: a view or generated column that shows a masked column under another name (give it a pattern too); how
 many different values a column has and where it is NULL; values that a person writes into a question, a glossary or an
-approved pair; training data, which `queryforge datagen` reads from the database itself.
+approved pair. Training data are made without them too (`training.datagen.masks`).
 """
 
 from __future__ import annotations
