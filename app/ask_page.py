@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.chat import Exchange, draw_error, draw_exchange, draw_question, work
+from app.chat import Exchange, draw_broken, draw_exchange, draw_question, work
 from app.conversation_list import draw_conversations
 from app.conversation_menu import draw_menu
 from app.folded import draw_folded, run_last_again
+from app.literal import literal
+from app.recall import draw_recall
 from app.remembered import Talk, bring_back, keep
 from app.saving import draw_saving
 from app.session import Session, choose_source, forget_widgets, open_session
@@ -62,8 +64,7 @@ def draw_ask_page() -> None:
         if session is not None:
             draw_sidebar(session, None)
         _draw_exchanges(None, None, talk_of_tab())
-        draw_error(error)
-        st.button("Try again", icon=":material/refresh:")
+        draw_broken(error)
         return
     _draw_with(session, assistant)
 
@@ -79,6 +80,7 @@ def _draw_with(session: Session, assistant: Assistant) -> None:
         max_chars=session.settings.max_question_chars,
         disabled=waiting is not None or is_elsewhere,
     )
+    draw_recall([exchange.text for exchange in talk.exchanges])
     if talk.conversation is not None and session.memory is not None:
         draw_menu(talk, session, start_anew)
     start = st.empty()  # always there, so that the start is gone the moment the first question is worked on
@@ -143,11 +145,14 @@ def _resume(session: Session) -> Session:
 def _keep(session: Session, assistant: Assistant, talk: Talk) -> None:
     """Keep what is new; answers do not depend on whether that works."""
     if session.memory is None:
+        if talk.exchanges:
+            st.caption(":material/warning: Not kept at the moment: the sidebar says why, and what to do.")
         return
     try:
         keep(talk, session.memory, db_id=assistant.schema().db_id, source_id=session.source_id, author=session.user)
     except QueryForgeError as error:
-        st.toast(f"This conversation is not kept: {error.message}", icon=":material/warning:")
+        words = f"This conversation is not kept, or not all of it: {error.message} {error.hint}"
+        st.warning(literal(words.strip()), icon=":material/warning:")
     if talk.conversation is not None:
         st.query_params[PARAMETER] = talk.conversation.conversation_id
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.chat import draw_error
+from app.chat import draw_broken, draw_error
 from app.display import format_cell, pretty_sql
 from app.literal import literal
 from app.results import draw_chart, draw_table, has_chart
-from app.session import open_session
+from app.session import open_session, tell_failure
 from app.sidebar import draw_sidebar
 from assistant.errors import QueryForgeError, UsageError
 from assistant.types import Answer, Question, Rejection
@@ -44,7 +44,7 @@ def draw_saved_page() -> None:
             raise UsageError(session.fault or "Memory cannot be opened.", "Saved questions are kept there.")
         saved = session.memory.list_saved(db_id, author=session.user)
     except QueryForgeError as error:
-        draw_error(error)
+        draw_broken(error)
         return
     if not saved:
         st.text(f"Nothing is saved for '{db_id}' yet. Under an answer on the page Ask, press “Save question”.")
@@ -160,17 +160,32 @@ def _forget(saved: Sequence[SavedQuestion]) -> None:
 
 
 def _pin(found: SavedQuestion, session: Session) -> None:
-    if session.memory is not None:
+    if session.memory is None:
+        return
+    try:
         session.memory.pin_saved(found.saved_id, is_pinned=not found.is_pinned)
+    except QueryForgeError as error:
+        tell_failure(error)
 
 
 def _delete(found: SavedQuestion, session: Session) -> None:
-    if session.memory is not None and session.memory.delete_saved(found.saved_id):
-        st.session_state["deleted-saved"] = found
+    if session.memory is None:
+        return
+    try:
+        if session.memory.delete_saved(found.saved_id):
+            st.session_state["deleted-saved"] = found
+    except QueryForgeError as error:
+        tell_failure(error)
 
 
 def _undo(session: Session) -> None:
-    gone = st.session_state.pop("deleted-saved")
-    if session.memory is not None:
+    gone = st.session_state["deleted-saved"]
+    if session.memory is None:
+        return
+    try:
         back = session.memory.save_question(gone.name, gone.question, gone.sql, db_id=gone.db_id, author=gone.author)
         session.memory.pin_saved(back.saved_id, is_pinned=gone.is_pinned)
+    except QueryForgeError as error:
+        tell_failure(error)
+        return
+    del st.session_state["deleted-saved"]

@@ -21,6 +21,7 @@ from app.downloads import draw_downloads, file_name
 from app.explanations import draw_explanation, draw_step, draw_trace, next_step_name, step_name
 from app.literal import literal
 from app.results import draw_chart_tab, draw_table, find_signs, has_chart
+from app.session import try_memory_again
 from assistant.errors import QueryForgeError
 from assistant.types import Answer, DatabaseSchema, MatchedValue, Question, Status, StepEvent
 
@@ -156,6 +157,12 @@ def draw_error(error: QueryForgeError) -> None:
         st.text(error.message)
         if error.hint:
             st.text(error.hint)
+
+
+def draw_broken(error: QueryForgeError) -> None:
+    """Draw why there is no page at the moment, and the way to look again."""
+    draw_error(error)
+    st.button("Try again", key="try-again", icon=":material/refresh:", on_click=try_memory_again)
 
 
 def draw_answer(

@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.literal import literal
 from app.remembered import Talk
-from app.session import Session
+from app.session import Session, tell_failure
 from assistant.errors import QueryForgeError
 
 FIRST_SHOWN, MORE_SHOWN = 12, 50
@@ -85,10 +85,16 @@ def _draw_undo(session: Session, go_to: Callable[[str], None]) -> None:
 
 
 def _undo(session: Session, go_to: Callable[[str], None]) -> None:
-    conversation, turns = st.session_state.pop("deleted")
-    if session.memory is not None:
+    conversation, turns = st.session_state["deleted"]
+    if session.memory is None:
+        return
+    try:
         session.memory.conversations.restore(conversation, turns)
-        go_to(conversation.conversation_id)
+    except QueryForgeError as error:
+        tell_failure(error)
+        return
+    _forget()
+    go_to(conversation.conversation_id)
 
 
 def _forget() -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.literal import literal
 from app.remembered import Talk
-from app.session import Session, forget_widgets
+from app.session import Session, forget_widgets, tell_failure
 from app.transcript import write_html, write_markdown
 from assistant.errors import QueryForgeError
 
@@ -64,7 +64,7 @@ def _rename(talk: Talk, session: Session) -> None:
     try:
         session.memory.conversations.rename(talk.conversation.conversation_id, title, author=session.user)
     except QueryForgeError as error:
-        st.toast(literal(error.message), icon=":material/warning:")
+        tell_failure(error)
         return
     talk.conversation = talk.conversation.model_copy(update={"title": title.strip()})
 
@@ -72,7 +72,11 @@ def _rename(talk: Talk, session: Session) -> None:
 def _clear(talk: Talk, session: Session) -> None:
     if talk.conversation is None or session.memory is None:
         return
-    session.memory.conversations.clear(talk.conversation.conversation_id, author=session.user)
+    try:
+        session.memory.conversations.clear(talk.conversation.conversation_id, author=session.user)
+    except QueryForgeError as error:
+        tell_failure(error)
+        return
     talk.clear()
     forget_widgets()
 
@@ -80,7 +84,10 @@ def _clear(talk: Talk, session: Session) -> None:
 def _delete(talk: Talk, session: Session, start_anew: Callable[[], None]) -> None:
     if talk.conversation is None or session.memory is None:
         return
-    st.session_state["deleted"] = session.memory.conversations.delete(
-        talk.conversation.conversation_id, author=session.user
-    )
+    identifier = talk.conversation.conversation_id
+    try:
+        st.session_state["deleted"] = session.memory.conversations.delete(identifier, author=session.user)
+    except QueryForgeError as error:
+        tell_failure(error)
+        return
     start_anew()

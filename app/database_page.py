@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from app.chat import draw_error
+from app.chat import draw_broken, draw_error
 from app.database_choice import draw_choice
 from app.diagram import describe_keys, draw_keys
 from app.glossary_file import GlossaryFile, make_terms, read_glossary_file, write_glossary_file
@@ -49,7 +49,7 @@ def draw_databases_page() -> None:
         assistant = session.assistant()
         schema = assistant.schema()
     except QueryForgeError as error:
-        draw_error(error)
+        draw_broken(error)
         if session is not None:
             draw_choice(session)
             draw_sidebar(session, None)

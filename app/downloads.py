@@ -89,9 +89,8 @@ def _writer(result: QueryResult, kind: FileKind) -> Callable[[], bytes]:
 
 def _draw_making(answer: Answer, result: QueryResult, assistant: Assistant, key: str) -> None:
     """Make a file of all rows, which takes a while, and offer it then."""
-    from assistant.rerunning import MAX_EXPORT_ROWS
-
-    st.text(f"The table shows the first {len(result.rows):,} rows. A file holds all, up to {MAX_EXPORT_ROWS:,}.")
+    most = assistant.settings.max_export_rows
+    st.text(f"The table shows the first {len(result.rows):,} rows. A file holds all, up to {most:,}.")
     kinds = list(LABELS)
     chosen = st.segmented_control(
         "Kind of file", kinds, default="csv", format_func=LABELS.__getitem__, key=f"{key}-kind", width="stretch"
@@ -119,7 +118,7 @@ def _make(answer: Answer, assistant: Assistant, kind: FileKind, key: str) -> Mad
     try:
         # Telling of it is also where a person who presses something else ends it; the query is closed with it.
         with closing(assistant.stream_rows(answer)) as batches:
-            rows = take_rows(batches, lambda count: _tell(bar.progress, count))
+            rows = take_rows(batches, lambda count: _tell(bar.progress, count, assistant.settings.max_export_rows))
         try:
             bar.progress(0.9, f"Writing {rows.count:,} rows")
             return Made(key, rows, kind, write_file(rows, kind, file_name(answer.question.text)))
@@ -134,8 +133,8 @@ def _make(answer: Answer, assistant: Assistant, kind: FileKind, key: str) -> Mad
         bar.empty()
 
 
-def _tell(show: Callable[[float, str], object], count: int) -> None:
-    show(min(0.85, count / 1_000_000), f"{count:,} rows so far")
+def _tell(show: Callable[[float, str], object], count: int, most: int) -> None:
+    show(min(0.85, count / most), f"{count:,} rows so far")
 
 
 def _draw_made(answer: Answer, made: Made) -> None:

@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import IO, TYPE_CHECKING, Any, Literal
 
+from app.scratch import make_folder
 from assistant.errors import UsageError
 from assistant.types import Cell, ColumnKind, QueryResult
 
@@ -41,6 +41,8 @@ ZIP_BYTES = 32_000_000
 """Size from which a CSV file is put into a ZIP archive."""
 MAX_FILE_BYTES = 64_000_000
 """Largest file that is handed over: the server has it in memory while it is sent."""
+MAX_SHEET_ROWS = 1_048_575
+"""Most rows of a sheet of Excel, below its heading."""
 MAX_SHEET_CHARS = 32_767
 """Longest text in a cell of Excel."""
 EXACT_IN_SHEET = 10**15
@@ -85,7 +87,7 @@ class Rows:
     """How many rows there are."""
     is_cut: bool = False
     """Whether there were more rows than may be taken."""
-    folder: Path = field(default_factory=lambda: Path(mkdtemp(prefix="queryforge-")))
+    folder: Path = field(default_factory=make_folder)
     """Folder of the files, for this user only; it goes with `close`, or when nothing holds this object any more."""
 
     def __post_init__(self) -> None:
@@ -149,8 +151,12 @@ def write_file(rows: Rows, kind: FileKind, name: str = "rows") -> Path:
     """Write the rows as a file of the kind into their folder; a large CSV file becomes a ZIP archive.
 
     Raises:
-        UsageError: The file is too large to be handed over.
+        UsageError: The file is too large to be handed over, or a sheet does not hold so many rows.
     """
+    if kind == "xlsx" and rows.count > MAX_SHEET_ROWS:
+        raise UsageError(
+            f"A sheet of Excel holds {MAX_SHEET_ROWS:,} rows, and these are {rows.count:,}.", "Take CSV or Parquet."
+        )
     path = rows.folder / f"{name}.{kind}"
     if kind == "csv":
         with path.open("w", encoding="utf-8", newline="") as file:

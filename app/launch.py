@@ -1,4 +1,4 @@
-"""`queryforge chat`: serve the page of `app.streamlit_app` on this machine and say where it is.
+"""`queryforge chat`: serve the page on this machine, with `app.serve`, and say where it is.
 
 In: flags. Out: a Streamlit server as a child process, which gets the flags as `QUERYFORGE_*` variables and ends with
 this process. Look, privacy and server options live in `.streamlit/config.toml` beside the page, which Streamlit reads
@@ -20,15 +20,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 from app.flags import add_settings_flags, chosen_flags
+from app.scratch import delete_leftovers
 from assistant.errors import QueryForgeError, UsageError
 from assistant.settings import ENV_PREFIX, Settings
 
-PAGE = Path(__file__).with_name("streamlit_app.py")
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 120.0
 
 
 def main(argv: Sequence[str]) -> int:
@@ -39,6 +38,7 @@ def main(argv: Sequence[str]) -> int:
     if importlib.util.find_spec("streamlit") is None:
         raise UsageError("'queryforge chat' needs the package 'streamlit'.", "Install it: pip install -e .")
     _check_port(arguments.address, arguments.port)
+    delete_leftovers()
     environment = os.environ | {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in flags.items()}
     with _server(arguments.address, arguments.port, environment) as server:
         url = f"http://{_as_host(arguments.address)}:{arguments.port}"
@@ -73,7 +73,7 @@ def _server(address: str, port: int, environment: dict[str, str]) -> Iterator[su
     if _is_loopback(address):
         # A page elsewhere must not reach this one through a name that resolves to 127.0.0.1.
         environment = environment | {"STREAMLIT_SERVER_ALLOWED_HOSTS": "localhost 127.0.0.1 ::1"}
-    command = [sys.executable, "-m", "streamlit", "run", str(PAGE)]
+    command = [sys.executable, "-m", "app.serve"]
     command += ["--server.address", address, "--server.port", str(port)]
     previous = signal.signal(signal.SIGTERM, _interrupt)
     # Its own session: Ctrl-C reaches this process alone, which then ends the server in order.

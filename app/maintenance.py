@@ -7,17 +7,18 @@ guarded and run on the database in this very press of the button.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
-from app.chat import draw_error
+from app.audit import write_csv
+from app.chat import draw_broken, draw_error
 from app.display import pretty_sql
 from app.gaps import NO_TABLE, find_gaps
 from app.literal import literal
-from app.session import may_maintain, open_session
+from app.session import may, open_session
 from app.sidebar import draw_sidebar
 from app.upkeep import (
     can_retrain,
@@ -29,6 +30,7 @@ from app.upkeep import (
     stop_retraining,
 )
 from assistant.errors import QueryForgeError, UsageError
+from assistant.memory.audit import AuditAction, AuditFilter, AuditOutcome
 from assistant.served import ServedModels
 from assistant.types import Question, Rejection
 
@@ -40,10 +42,19 @@ if TYPE_CHECKING:
     from assistant.served import ServedModel
     from assistant.types import DatabaseSchema
 
-SECTIONS = ("Model", "Gaps", "Review", "Reports")
+SECTIONS = ("Model", "Gaps", "Review", "Reports", "Audit log")
+REVIEWER_SECTIONS = ("Review", "Gaps")
 POLL_S = 2.0
 SHOWN_PAIRS = 20
 SHOWN_FEEDBACK = 500
+SHOWN_ENTRIES = 200
+ACTIONS: dict[AuditAction, str] = {
+    "ask": "Question", "choose": "Reading chosen", "run": "SQL run as it stands", "export": "Rows taken away",
+}  # fmt: skip
+PERIODS = {"Any time": None, "Last 24 hours": 1, "Last 7 days": 7, "Last 30 days": 30}
+LOCAL_USER = "local user"
+OUTCOMES: tuple[AuditOutcome, ...] = ("answered", "clarify", "unanswerable", "refused", "failed", "rejected", "error",
+                                      "stopped")  # fmt: skip
 SAID = "said-by-maintenance"
 ENDS = {
     "done": ("success", "The last retraining is done: its model serves.", ":material/check_circle:"),
@@ -54,22 +65,23 @@ ENDS = {
 
 
 def draw_maintain_page() -> None:
-    """Draw the page, for those who may maintain."""
+    """Draw the page, for those who may maintain; those who may approve see what they need for that."""
     with st.container(key="wide"):
         st.title("Maintain", anchor=False)
     session = None
     try:
         session = open_session()
-        if not may_maintain(session.user):
+        if not may(session.user, "approve"):
             st.text("This page is for those who look after the model.")
             return
         assistant = session.assistant()
         schema = assistant.schema()
     except QueryForgeError as error:
-        draw_error(error)
+        draw_broken(error)
         return
+    sections = SECTIONS if may(session.user, "maintain") else REVIEWER_SECTIONS
     section = st.segmented_control(
-        "Part of the page", SECTIONS, default=SECTIONS[0], required=True, key="part", label_visibility="collapsed"
+        "Part of the page", sections, default=sections[0], required=True, key="part", label_visibility="collapsed"
     )
     try:
         if section == "Gaps":
@@ -78,6 +90,8 @@ def draw_maintain_page() -> None:
             _draw_review(_memory(session), session, assistant, schema)
         elif section == "Reports":
             _draw_reports()
+        elif section == "Audit log":
+            _draw_audit(_memory(session), session)
         else:
             _draw_model(session, assistant, schema)
     except QueryForgeError as error:
@@ -311,3 +325,57 @@ def _draw_reports() -> None:
                 "Download the page", data=report.html.read_bytes, file_name=f"report-{report.html.parent.name}.html",
                 mime="text/html", key=f"report-{place}-download", icon=":material/download:", on_click="ignore",
             )  # fmt: skip
+
+
+def _draw_audit(memory: Memory, session: Session) -> None:
+    keep = session.configured.audit_entries
+    st.text("Who asked or ran what, when, on which database. Rows of results are not kept.")
+    if not keep:
+        st.warning("Nothing is recorded: QUERYFORGE_AUDIT_ENTRIES is 0.", icon=":material/warning:")
+    if session.recorder.fault:
+        st.warning(
+            literal(f"The last entries are not written yet: {session.recorder.fault}"), icon=":material/warning:"
+        )
+    wanted = _choose_entries(memory)
+    entries = memory.audit.list(wanted, limit=SHOWN_ENTRIES)
+    count = memory.audit.count(wanted)
+    if not entries:
+        st.text("No entry fits.")
+        return
+    frame = pd.DataFrame(
+        {
+            "when (UTC)": [f"{entry.happened_at:%Y-%m-%d %H:%M:%S}" for entry in entries],
+            "who": [entry.author or LOCAL_USER for entry in entries],
+            "database": [entry.db_id for entry in entries],
+            "what": [ACTIONS[entry.action] for entry in entries],
+            "question": [entry.question for entry in entries],
+            "outcome": [entry.outcome for entry in entries],
+            "rows": pd.array([entry.row_count for entry in entries], dtype="Int64"),
+            "SQL": [entry.sql for entry in entries],
+            "ms": [round(entry.elapsed_ms) for entry in entries],
+        }
+    )
+    st.dataframe(frame, hide_index=True, width="stretch", key="audit")
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        shown = f"The latest {len(entries):,} of {count:,}" if count > len(entries) else f"All {count:,}"
+        st.caption(f"{shown}. At most {keep:,} are kept (QUERYFORGE_AUDIT_ENTRIES).")
+        st.download_button(
+            "Download as CSV", data=lambda: "".join(write_csv(memory.audit.read_all(wanted))), mime="text/csv",
+            file_name=f"audit-{datetime.now(UTC):%Y-%m-%d}.csv", key="audit-download", icon=":material/download:",
+            on_click="ignore",
+        )  # fmt: skip
+
+
+def _choose_entries(memory: Memory) -> AuditFilter:
+    with st.container(horizontal=True, key="audit-filter"):
+        search = st.text_input("Question or SQL", key="audit-search", width=220)
+        author = st.selectbox("Who", [None, *memory.audit.list_authors()], key="audit-author", width=180,
+                              format_func=lambda name: "Everybody" if name is None else name or LOCAL_USER)  # fmt: skip
+        action = st.selectbox("What", [None, *ACTIONS], key="audit-action", width=180,
+                              format_func=lambda name: "Everything" if name is None else ACTIONS[name])  # fmt: skip
+        outcome = st.selectbox("Outcome", [None, *OUTCOMES], key="audit-outcome", width=150,
+                               format_func=lambda name: name or "Any")  # fmt: skip
+        period = st.selectbox("When", list(PERIODS), key="audit-period", width=150)
+    days = PERIODS[period]
+    since = None if days is None else datetime.now(UTC) - timedelta(days=days)
+    return AuditFilter(search=search or "", author=author, action=action, outcome=outcome, since=since)

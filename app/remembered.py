@@ -39,6 +39,8 @@ class Talk:
     """Why answers could not be run again, by number."""
     kept: dict[int, object] = field(default_factory=dict)
     """The outcome that memory has, by number: an answer that was corrected meanwhile is another one."""
+    places: dict[int, int] = field(default_factory=dict)
+    """The number that memory gave, by number: another tab or server may go on with the same conversation."""
     given: dict[int, str] = field(default_factory=dict)
     """SQL that is known to answer a question, by number: of examples that were tried, and saved questions."""
     is_resumed: bool = False
@@ -59,7 +61,7 @@ class Talk:
 
     def clear(self) -> None:
         """Forget all questions."""
-        for part in (self.exchanges, self.folded, self.faults, self.kept, self.given):
+        for part in (self.exchanges, self.folded, self.faults, self.kept, self.places, self.given):
             part.clear()
 
 
@@ -77,9 +79,9 @@ def keep(talk: Talk, memory: Memory, *, db_id: str, source_id: str, author: str)
             talk.conversation = memory.conversations.begin(
                 exchange.text, db_id=db_id, source_id=source_id, author=author
             )
-        memory.conversations.keep_turn(
+        talk.places[exchange.number] = memory.conversations.keep_turn(
             talk.conversation.conversation_id,
-            exchange.number,
+            talk.places.get(exchange.number) or None,
             author=author,
             question=exchange.text,
             outcome=_name_outcome(exchange),
@@ -111,6 +113,7 @@ def bring_back(conversation: Conversation, turns: tuple[KeptTurn, ...]) -> Talk:
                 talk.folded.add(number)
         talk.exchanges.append(exchange)
         talk.kept[number] = _outcome_of(exchange)
+        talk.places[number] = turn.number
     return talk
 
 

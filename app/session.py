@@ -9,10 +9,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
+from streamlit.errors import StreamlitAuthError
 
+from app.audit import Recorder, WatchedAssistant
+from app.literal import literal
 from app.sources import settings_for
 from assistant.agent import Assistant
 from assistant.errors import QueryForgeError
@@ -22,6 +25,8 @@ from assistant.settings import Settings
 if TYPE_CHECKING:
     from assistant.memory.kept import Source
 
+Role = Literal["ask", "approve", "maintain"]
+"""What a person may do: ask; also review pairs; also look after models, databases and the audit log."""
 HERE = Path(__file__).parent
 MAX_ASSISTANTS = 8
 """Databases that are open at once; the one that was opened first is given up for a further one."""
@@ -42,7 +47,7 @@ class Session:
     memory: Memory | None
     """What is remembered; None when it cannot be opened."""
     fault: str
-    """Why it cannot; empty when it can."""
+    """Why it cannot, and what to do; empty when it can."""
     sources: tuple[Source, ...]
     """Databases that the person added."""
     source: Source | None
@@ -54,12 +59,19 @@ class Session:
         return self.source.source_id if self.source else ""
 
     def assistant(self) -> Assistant:
-        """Open the Assistant, or give the one that is open.
+        """Open the Assistant, or give the one that is open; what this person runs with it is written down.
 
         Raises:
             QueryForgeError: A setting cannot be used, or the database cannot be opened.
         """
-        return _open_assistant(self.settings.model_dump_json(), self.settings)
+        inner = _open_assistant(self.settings.model_dump_json(), self.settings)
+        recorder = self.recorder
+        return WatchedAssistant(inner, self.user, lambda entry: recorder.add(entry, self.memory))
+
+    @property
+    def recorder(self) -> Recorder:
+        """The way into the audit log."""
+        return _open_recorder(self.configured.memory_url, self.configured.audit_entries)
 
 
 @st.cache_resource(show_spinner="Opening the database", max_entries=MAX_ASSISTANTS)
@@ -69,8 +81,28 @@ def _open_assistant(settings_json: str, _settings: Settings) -> Assistant:
 
 
 @st.cache_resource(show_spinner=False)
+def _open_recorder(url: str, keep: int) -> Recorder:
+    return Recorder(keep=keep)
+
+
+@st.cache_resource(show_spinner=False)
 def _open_memory(url: str) -> Memory:
     return Memory(url)
+
+
+def open_early() -> None:
+    """Open the configured database and memory before anybody visits, so that the first visitor does not wait for it.
+
+    Raises:
+        QueryForgeError: One of them cannot be opened; nothing of that is kept, and a visit tries again.
+    """
+    settings = Settings.load()
+    try:
+        assistant = _open_assistant(settings.model_dump_json(), settings)
+        assistant.schema()
+        assistant.model_info()
+    finally:
+        _open_memory(settings.memory_url)
 
 
 def open_session() -> Session:
@@ -87,11 +119,18 @@ def open_session() -> Session:
         try:
             sources = memory.setup.list_sources(author=user)
         except QueryForgeError as error:
-            memory, fault = None, error.message
+            memory, fault = None, _note_fault(error)
+        else:
+            st.session_state["sources-known"] = sources
+    if memory is None:
+        # What was chosen stays chosen: without memory, nobody is to be led to another database without a word.
+        sources = st.session_state.get("sources-known", ())
     chosen = st.session_state.get("source_id", "")
     source = next((found for found in sources if found.source_id == chosen), None)
     settings = configured if source is None else settings_for(configured, source)
-    return Session(settings, configured, user, memory, fault, sources, source)
+    session = Session(settings, configured, user, memory, fault, sources, source)
+    session.recorder.flush(memory)
+    return session
 
 
 def user_id() -> str:
@@ -99,7 +138,9 @@ def user_id() -> str:
     if not is_login_configured():
         return ""
     user = st.user.to_dict()
-    return str(user.get("email") or user.get("sub") or "")
+    # An address that the provider has not verified may be anybody's.
+    email = "" if user.get("email_verified") is False else user.get("email")
+    return str(email or user.get("sub") or "")
 
 
 def is_login_configured() -> bool:
@@ -112,14 +153,34 @@ def needs_login() -> bool:
     return is_login_configured() and not (st.user.is_logged_in and user_id())
 
 
-def may_maintain(user: str) -> bool:
-    """Tell whether a person may look after models, and add databases by address.
+def may(user: str, role: Role) -> bool:
+    """Tell whether a person has a role, or one that holds it.
 
-    The local user may, and whoever the list `maintain` under `[roles]` of Streamlit's secrets names.
+    The local user may do everything. Others may do what the lists `ask`, `approve` and `maintain` under `[roles]` of
+    Streamlit's secrets name them for, whatever the case of the letters; whoever approves may ask, and whoever maintains
+    may do both. Where there is no list `ask`, everybody who is logged in may ask.
     """
     if not user:
         return True
-    return bool(user in st.secrets.get("roles", {}).get("maintain", []))
+    roles = st.secrets.get("roles", {})
+    if role == "ask" and "ask" not in roles:
+        return True
+    ranks: tuple[Role, ...] = ("ask", "approve", "maintain")
+    granting = ranks[ranks.index(role) :]
+    return any(user.casefold() == str(name).casefold() for rank in granting for name in roles.get(rank, ()))
+
+
+def may_maintain(user: str) -> bool:
+    """Tell whether a person may look after models, and add databases by address."""
+    return may(user, "maintain")
+
+
+def log_in() -> None:
+    """Send the person to the login; what keeps that from working is shown where they are."""
+    try:
+        st.login()
+    except StreamlitAuthError as error:
+        st.session_state["login-fault"] = str(error)
 
 
 def choose_source(source_id: str) -> None:
@@ -131,6 +192,16 @@ def forget_widgets() -> None:
     """Forget what was opened, chosen or typed in the answers of a conversation: in another, the same numbers return."""
     for key in [key for key in st.session_state if str(key).startswith("exchange-")]:
         del st.session_state[key]
+
+
+def try_memory_again() -> None:
+    """Look for memory at once, and not only when it is its time."""
+    st.session_state.pop("memory_fault", None)
+
+
+def tell_failure(error: QueryForgeError) -> None:
+    """Say beside the page what a press of a button could not do, and what to do about it."""
+    st.toast(literal(f"{error.message} {error.hint}".strip()), icon=":material/warning:")
 
 
 def reopen() -> None:
@@ -145,5 +216,10 @@ def _find_memory(url: str) -> tuple[Memory | None, str]:
     try:
         return _open_memory(url), ""
     except QueryForgeError as error:
-        st.session_state["memory_fault"] = (time.monotonic() + RETRY_S, error.message)
-        return None, error.message
+        return None, _note_fault(error)
+
+
+def _note_fault(error: QueryForgeError) -> str:
+    fault = f"{error.message} {error.hint}".strip()
+    st.session_state["memory_fault"] = (time.monotonic() + RETRY_S, fault)
+    return fault

@@ -13,7 +13,7 @@ import streamlit as st
 
 from app.literal import literal
 from app.privacy import privacy_note
-from app.session import choose_source, forget_widgets, is_login_configured
+from app.session import choose_source, forget_widgets, is_login_configured, try_memory_again
 from assistant.errors import QueryForgeError
 from assistant.types import DatabaseSchema, ModelInfo
 
@@ -45,6 +45,7 @@ def draw_sidebar(session: Session, assistant: Assistant | None, draw_own: Callab
             draw_own()
         if session.fault:
             st.warning(literal(f"Nothing is kept: {session.fault}"), icon=":material/warning:")
+            st.button("Try again", key="memory-again", icon=":material/refresh:", on_click=try_memory_again)
         _draw_choice(session)
         if assistant is not None:
             _draw_place(session, assistant)

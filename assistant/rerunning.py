@@ -34,8 +34,6 @@ from assistant.types import (
 
 WRITTEN_BY = "written by a person"
 """Stands in place of the model's name in a draft that a person wrote."""
-MAX_EXPORT_ROWS = 1_000_000
-"""Most rows that are taken away at once; a sheet of Excel holds hardly more."""
 EXPORT_TIMES = 40
 """How many times longer than a question an export may keep the database busy."""
 
@@ -83,10 +81,8 @@ def run_sql(question: Question, sql: str, database: Database, settings: Settings
     )
 
 
-def stream_answer(
-    answer: Answer, database: Database, settings: Settings, *, max_rows: int = MAX_EXPORT_ROWS
-) -> Generator[RowBatch, None, None]:
-    """Run the query of an answer again and give all its rows, up to `max_rows`, under the names the answer shows.
+def stream_answer(answer: Answer, database: Database, settings: Settings) -> Generator[RowBatch, None, None]:
+    """Run the query of an answer again and give all its rows, up to `max_export_rows`, under the names it shows.
 
     Raises:
         UsageError: The answer has no rows, or the guard does not let its query through any more.
@@ -95,7 +91,7 @@ def stream_answer(
     if answer.query is None or answer.result is None:
         raise UsageError("This answer has no rows.", "Ask something that is answered with rows.")
     draft = SqlDraft(sql=find_sql(answer), attempt=1, completion=Completion(text="", model=WRITTEN_BY))
-    query = _check(draft, database, max_rows)
+    query = _check(draft, database, settings.max_export_rows)
     if isinstance(query, Rejection):
         raise UsageError(query.message, query.hint)
     shown = tuple(column.name for column in answer.result.columns)

@@ -86,6 +86,9 @@ class Settings(Record):
     `*.email`, separated by commas; also as `masked = [...]` in the glossary file."""
     max_rows: int = Field(default=1000, ge=1, le=1_000_000)
     """Most rows a query may return; more are cut, and the answer says so."""
+    max_export_rows: int = Field(default=1_000_000, ge=1, le=100_000_000)
+    """Most rows that a file made on the page may hold; more are cut, and the page says so. A sheet of Excel holds
+    1,048,575 at most."""
     query_timeout_s: float = Field(default=15.0, gt=0)
     """Seconds after which the database stops a query."""
     backend_timeout_s: float = Field(default=120.0, gt=0)
@@ -123,6 +126,9 @@ class Settings(Record):
     """Where conversations, feedback, approved question-SQL pairs and saved questions are kept, without rows of the
     data: a SQLAlchemy URL or a bare path; a database of its own, on a server when several machines share it. The file
     is made when it is not there."""
+    audit_entries: int = Field(default=100_000, ge=0)
+    """Most entries of the audit log of the pages (who ran what, when, on which database; no rows of results), which is
+    kept beside conversations; the oldest go first. 0 records nothing."""
     recalls: bool = True
     """Whether approved pairs are used: one for the very question that is asked answers it without a model, and similar
     ones are shown to models that can make use of them. Evaluations never use them."""

@@ -5,9 +5,10 @@
     queryforge bench compare    results compared          beside merely sorting both
     queryforge bench judge      1,000 predictions judged  beside one process that runs every query
     queryforge bench link       tables and values found   beside comparing names and values one by one
+    queryforge bench chat       one server of the page    with many people, many questions and very many rows
 
-In: the demo database for `ask` and `guard`, nothing for the others. Out: a small table with ratios on stdout. Times are
-those of this machine; only ratios are worth comparing between machines. Judges no answer.
+In: the demo database for `ask`, `guard` and `chat`, nothing for the others. Out: a small table with ratios on stdout.
+Times are those of this machine; only ratios are worth comparing between machines. Judges no answer.
 """
 
 from __future__ import annotations
@@ -86,15 +87,21 @@ def main(argv: Sequence[str]) -> int:
     """Measure one thing; return the exit code."""
     arguments = build_parser().parse_args(argv)
     flags: dict[str, object] = {}
-    if arguments.what in ("ask", "guard"):
+    if arguments.what in ("ask", "guard", "chat"):
         flags = {"database_url": arguments.database_url}
-    if arguments.what == "ask":
+    if arguments.what in ("ask", "chat"):
         flags |= {"backend": arguments.backend, "model_path": arguments.model_path}
+    if arguments.what == "ask":
         table = bench_ask(Settings.load(flags), rounds=arguments.rounds, cold=arguments.cold)
     elif arguments.what == "guard":
         table = bench_guard(Settings.load(flags), rounds=arguments.rounds)
     elif arguments.what == "compare":
         table = bench_compare(rounds=arguments.rounds)
+    elif arguments.what == "chat":
+        from evaluation.bench_chat import bench_chat  # needs what serves the page
+
+        settings = Settings.load(flags)
+        table = bench_chat(settings, users=arguments.users, questions=arguments.questions, rows=arguments.rows)
     elif arguments.what == "link":
         table = bench_link(n_tables=arguments.tables, n_values=arguments.values)
     else:
@@ -116,10 +123,19 @@ def build_parser() -> argparse.ArgumentParser:
     link.add_argument("--values", type=int, default=1_000_000, metavar="N", help="distinct values (default 1000000)")
     for part, rounds in ((ask, 2), (guard, 50), (compare, 5), (judge, 3)):
         part.add_argument("--rounds", type=int, default=rounds, metavar="N", help=f"repetitions (default {rounds})")
-    for part in (ask, guard):
+    chat = parts.add_parser("chat", help="one server of the page, with many people, many questions and very many rows")
+    chat.add_argument(
+        "--users", type=_at_least_one, default=20, metavar="N", help="people who ask at once (default 20)"
+    )
+    chat.add_argument("--questions", type=int, default=500, metavar="N", help="questions in all (default 500)")
+    chat.add_argument(
+        "--rows", type=_at_least_one, default=1_000_000, metavar="N", help="rows of the long result (default 1000000)"
+    )
+    for part in (ask, guard, chat):
         part.add_argument("--db", dest="database_url", metavar="URL", help=_describe("database_url"))
-    ask.add_argument("--backend", choices=get_args(BackendChoice), default="llamacpp", help=_describe("backend"))
-    ask.add_argument("--model", dest="model_path", metavar="FILE", help=_describe("model_path"))
+    for part in (ask, chat):
+        part.add_argument("--backend", choices=get_args(BackendChoice), default="llamacpp", help=_describe("backend"))
+        part.add_argument("--model", dest="model_path", metavar="FILE", help=_describe("model_path"))
     ask.add_argument("--cold", type=int, default=3, metavar="N", help="questions asked in fresh processes (default 3)")
     return parser
 
@@ -261,6 +277,13 @@ def _ask_cold(settings: Settings, question: str) -> None:
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise BackendError(f"A fresh process could not answer: {last}", "Run 'queryforge doctor'.")
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
 
 
 def _describe(name: str) -> str:

@@ -1,10 +1,10 @@
 """Take screenshots of the chat page, to be looked at before a release.
 
-    python scripts/screenshots.py OUT [--port N] [-- flags of `queryforge chat`]
+    python scripts/screenshots.py OUT [--only dark-380] [--port N] [-- flags of `queryforge chat`]
 
 In: a folder, and whatever the page should be served with. Out: PNG files: every page with its parts, an answer with
-table, chart, SQL, explanation and trace, a refusal and an error; in light and dark, at 1280 and 380 pixels. Needs
-Chromium and the `dev` extra.
+table, chart, SQL, explanation and trace, a refusal, an error, and what is still empty; in light and dark, at 1280 and
+380 pixels. Needs Chromium and the `dev` extra.
 """
 
 from __future__ import annotations
@@ -31,13 +31,18 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 380, "height": 780}
+LOOKS = {
+    f"{scheme}-{size['width']}": (size, scheme)
+    for size, scheme in itertools.product((DESKTOP, PHONE), ("light", "dark"))
+}
+"""Name of a series -> size and scheme."""
 COUNT = "How many customers do we have?"
 REVENUE = "Which 5 products brought in the most revenue in 2025?"
 TABS = ["Table", "Chart", "SQL", "Explanation", "How I got there"]
 PAGES = {
     "Saved": (),
     "Databases": ("Tables", "Picture", "What can I ask?", "Terms", "All databases"),
-    "Maintain": ("Model", "Gaps", "Review", "Reports"),
+    "Maintain": ("Model", "Gaps", "Review", "Reports", "Audit log"),
 }
 """Pages beside Ask -> their parts."""
 ANSWER_TIMEOUT_MS = 180_000
@@ -123,6 +128,9 @@ def tell_story(browser: Browser, url: str, out: Path, *, size: dict[str, int], s
     page = open_page(browser, url, size=size, scheme=scheme)
     settle(page)
     shoot(page, out, f"ask-start-{suffix}")
+    go_to(page, "Saved")
+    shoot(page, out, f"saved-empty-{suffix}")
+    go_to(page, "Ask")
     ask(page, COUNT)
     shoot(page, out, f"ask-count-{suffix}")
     ask(page, REVENUE)
@@ -158,6 +166,7 @@ def main() -> int:
     """Serve the page, visit it, save what is seen."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("out", type=Path, help="folder for the PNG files")
+    parser.add_argument("--only", choices=LOOKS, default="", help="one series, such as dark-380, instead of all four")
     parser.add_argument("--port", type=int, default=8599)
     parser.add_argument("--chromium", default=os.environ.get("CHROMIUM") or shutil.which("chromium"))
     parser.add_argument("flags", nargs="*", help="flags of `queryforge chat`, after --")
@@ -165,7 +174,9 @@ def main() -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=arguments.chromium, args=CHROMIUM_FLAGS)
-        for number, (size, scheme) in enumerate(itertools.product((DESKTOP, PHONE), ("light", "dark"))):
+        for number, (name, (size, scheme)) in enumerate(LOOKS.items()):
+            if arguments.only not in ("", name):
+                continue
             # A memory of its own: nothing of whoever runs this is seen, and every visitor is new.
             with tempfile.TemporaryDirectory() as kept:
                 os.environ |= {
@@ -174,10 +185,12 @@ def main() -> int:
                 }
                 with serve(arguments.port + number, arguments.flags) as url:
                     tell_story(browser, url, arguments.out, size=size, scheme=scheme)
-        with serve(arguments.port + 4, ["--model", str(arguments.out / "missing.gguf")]) as url:
-            page = open_page(browser, url, size=DESKTOP)
-            ask(page, COUNT)
-            shoot(page, arguments.out, "ask-error-light-1280")
+                missing = ["--backend", "llamacpp", "--model", f"{kept}/missing.gguf"]
+                with serve(arguments.port + len(LOOKS) + number, missing) as url:
+                    page = open_page(browser, url, size=size, scheme=scheme)
+                    ask(page, COUNT)
+                    shoot(page, arguments.out, f"ask-error-{name}")
+                    page.context.close()
         browser.close()
     return 0
 

@@ -1,1 +1,1 @@
-"""What QueryForge remembers: conversations, feedback, question-SQL pairs, saved questions. Only this writes."""
+"""What QueryForge remembers: conversations, feedback, pairs, saved questions, who ran what. Only this writes."""

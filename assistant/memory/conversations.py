@@ -54,7 +54,7 @@ class Conversations:
     def keep_turn(
         self,
         conversation_id: str,
-        number: int,
+        number: int | None,
         *,
         author: str = "",
         question: str,
@@ -64,11 +64,14 @@ class Conversations:
         repairs: Sequence[Repair] = (),
         model: str = "",
         elapsed_ms: float = 0.0,
-    ) -> bool:
-        """Keep a turn, in place of what had its number; the arguments are the fields of `KeptTurn`.
+    ) -> int:
+        """Keep a turn; the arguments are the fields of `KeptTurn`.
+
+        With a number it takes the place of what had it. Without one it comes behind all others, also behind those that
+        another tab or server has kept meanwhile.
 
         Returns:
-            Whether the author has such a conversation; without one nothing is kept.
+            Its number; 0 when the author has no such conversation, and nothing is kept.
 
         Raises:
             UsageError: A text is empty or cannot be stored.
@@ -77,9 +80,9 @@ class Conversations:
         now = datetime.now(UTC)
         turn = make_record(
             KeptTurn,
-            turn_id=make_turn_id(conversation_id, number),
+            turn_id=make_turn_id(conversation_id, number or 0),
             conversation_id=conversation_id,
-            number=number,
+            number=number or 0,
             question=question,
             outcome=outcome,
             sql=sql,
@@ -91,10 +94,15 @@ class Conversations:
         )
         with self._store.writing() as connection:
             if not _touch(connection, conversation_id, author, changed_at=now):
-                return False
+                return 0
+            if number is None:
+                last = select(func.max(KEPT_TURNS.c.number)).where(KEPT_TURNS.c.conversation_id == conversation_id)
+                number = int(connection.execute(last).scalar() or 0) + 1
+                identifier = make_turn_id(conversation_id, number)
+                turn = turn.model_copy(update={"number": number, "turn_id": identifier})
             connection.execute(KEPT_TURNS.delete().where(KEPT_TURNS.c.turn_id == turn.turn_id))
             connection.execute(KEPT_TURNS.insert(), make_row(turn))
-        return True
+        return number
 
     def list(self, *, author: str = "", search: str = "", limit: int | None = None) -> tuple[Conversation, ...]:
         """List a person's conversations, the last changed first.

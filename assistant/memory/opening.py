@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, select
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
@@ -205,7 +206,9 @@ class Store:
 
 def _connect_sqlite(path: Path) -> sqlite3.Connection:
     # No isolation level: transactions begin where we say so, not where the driver thinks that one is needed.
-    connection = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
+    # A file that has gone since it was opened is told as that: an empty one in its place would hide the loss.
+    uri = f"file:{quote(str(path))}?mode=rw"
+    connection = sqlite3.connect(uri, uri=True, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA trusted_schema = OFF")
@@ -218,4 +221,5 @@ def _connect_sqlite(path: Path) -> sqlite3.Connection:
 def _show(url: URL) -> str:
     if url.drivername == "sqlite":
         return str(url.database)
-    return url.set(query={}).render_as_string(hide_password=True)  # a query may hold a password too
+    plain = url.set(drivername=url.drivername.partition("+")[0], query={})  # a query may hold a password too
+    return plain.render_as_string(hide_password=True)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Table, func, select
 
+from assistant.memory.audit import AuditLog
 from assistant.memory.conversations import Conversations
 from assistant.memory.opening import Store
 from assistant.memory.pairs import (
@@ -75,6 +76,8 @@ class Memory:
         """What people asked, and what brings the answers back."""
         self.setup = Setup(self._store)
         """Databases that people added, and their choices."""
+        self.audit = AuditLog(self._store)
+        """Who ran what."""
 
     def __enter__(self) -> Memory:
         return self

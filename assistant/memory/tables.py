@@ -36,7 +36,7 @@ from assistant.errors import DatabaseError
 from assistant.memory.kept import Repair
 from assistant.types import Turn
 
-VERSION = 2
+VERSION = 3
 """Version of the tables below."""
 
 _TURNS = TypeAdapter(tuple[Turn, ...])
@@ -216,6 +216,23 @@ PREFERENCES = _table(
 )
 """One row a person's choice; its key is made of the person and the name of the choice."""
 
+AUDIT = _table(
+    "queryforge_audit",
+    Column("entry_id", _ID, primary_key=True),
+    Column("happened_at", UtcTime, nullable=False),
+    Column("author", _NAME, nullable=False),
+    Column("action", _WORD, nullable=False),
+    Column("db_id", _NAME, nullable=False),
+    Column("question", _LONG, nullable=False),
+    Column("sql", _LONG, nullable=False),
+    Column("outcome", _WORD, nullable=False),
+    Column("row_count", Integer),
+    Column("model", _LONG, nullable=False),
+    Column("elapsed_ms", Float(53), nullable=False),
+    Index("queryforge_audit_when", "happened_at"),
+)
+"""One row an AuditEntry."""
+
 
 def _keep_conversations(connection: Connection) -> None:
     """Bring version 1 to 2: conversations, databases added on the page, choices of people, pinned questions."""
@@ -224,7 +241,12 @@ def _keep_conversations(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE {SAVED.name} ADD COLUMN is_pinned INTEGER NOT NULL DEFAULT 0")
 
 
-STEPS: dict[int, Callable[[Connection], None]] = {2: _keep_conversations}
+def _keep_audit_log(connection: Connection) -> None:
+    """Bring version 2 to 3: the audit log."""
+    METADATA.create_all(connection, tables=[AUDIT])
+
+
+STEPS: dict[int, Callable[[Connection], None]] = {2: _keep_conversations, 3: _keep_audit_log}
 """Version -> what makes it from the version before."""
 
 

@@ -130,6 +130,13 @@ def test_excel_has_numbers_dates_and_a_head_that_stays() -> None:
     assert 'state="frozen"' in sheet
 
 
+def test_more_rows_than_a_sheet_holds_are_told_before_any_is_written() -> None:
+    with rows_of(result(("n", "integer"), rows=((1,),))) as rows:
+        rows.count = exports.MAX_SHEET_ROWS + 1
+        with pytest.raises(UsageError, match="1,048,575"):
+            write_file(rows, "xlsx")
+
+
 def test_text_that_excel_cannot_hold_is_cut() -> None:
     with rows_of(result(("t", "text"), rows=(("x" * 40_000,),))) as rows:
         sheet = sheet_of(write_file(rows, "xlsx"))

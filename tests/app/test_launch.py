@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from app import cli
+from evaluation.bench_tab import Tab
 from tests.app.conftest import Script
-from tests.browser import free_port
+from tests.browser import free_port, serve_chat
 
 
 def test_chat_says_its_address_answers_there_and_ends_when_told(script: Script, tmp_path: Path) -> None:
@@ -39,6 +40,29 @@ def test_chat_says_its_address_answers_there_and_ends_when_told(script: Script, 
     assert program.returncode == 130
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_what_a_first_visit_needs_is_open_before_it_without_a_word_on_the_terminal(
+    script: Script, tmp_path: Path
+) -> None:
+    script("SELECT 1")
+    code = (
+        "import sys; from app.serve import warm; warm(); sys.stderr.write('warm now')\n"
+        "from app import session; from assistant.agent import Assistant\n"
+        "Assistant.__init__ = None  # a second one cannot be made\n"
+        "session.open_early(); print('assistant.graph' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.stdout, done.returncode) == ("True\n", 0)
+    assert done.stderr.partition("warm now")[:2] == ("", "warm now")
+    assert (tmp_path / "kept" / "memory.sqlite").is_file()
+
+
+def test_page_is_served_although_database_and_memory_cannot_be_opened(script: Script, tmp_path: Path) -> None:
+    environment = script("SELECT 1") | {"QUERYFORGE_MEMORY_URL": str(tmp_path)}  # a folder is no database
+    with serve_chat(["--db", str(tmp_path / "none.sqlite")], environment) as url, Tab(url) as tab:
+        tab.visit()
+        assert any("none.sqlite" in part.text.body for part in tab.drawn.values() if part.WhichOneof("type") == "text")
 
 
 def test_port_in_use_is_told_with_another_one(script: Script, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,8 +26,8 @@ def answer(database: Database, sql: str, settings: Settings = CUT) -> Answer:
     return outcome
 
 
-def all_rows(database: Database, shown: Answer, **options: int) -> list[tuple[Cell, ...]]:
-    with closing(stream_answer(shown, database, CUT, **options)) as batches:
+def all_rows(database: Database, shown: Answer, settings: Settings = CUT) -> list[tuple[Cell, ...]]:
+    with closing(stream_answer(shown, database, settings)) as batches:
         return [row for batch in batches for row in batch.rows]
 
 
@@ -78,7 +78,7 @@ def test_all_rows_come_in_their_order_under_the_names_that_were_shown(shop_db: D
 @pytest.mark.parametrize("most", [1, BATCH_ROWS - 1, BATCH_ROWS, BATCH_ROWS + 1])
 def test_more_rows_than_may_be_taken_are_cut_and_that_is_told(most: int, shop_db: Database) -> None:
     shown = answer(shop_db, LINES)
-    with closing(stream_answer(shown, shop_db, CUT, max_rows=most)) as batches:
+    with closing(stream_answer(shown, shop_db, Settings(max_rows=10, max_export_rows=most))) as batches:
         found = list(batches)
     assert sum(len(batch.rows) for batch in found) == most
     assert [batch.is_cut for batch in found][-1]
@@ -156,4 +156,4 @@ def test_server_gives_all_rows_in_batches_and_takes_an_early_end(fixture: str, r
         assert len(all_rows(database, shown)) > BATCH_ROWS
         with closing(stream_answer(shown, database, CUT)) as batches:
             next(batches)
-        assert len(all_rows(database, shown, max_rows=7)) == 7
+        assert len(all_rows(database, shown, Settings(max_export_rows=7))) == 7
