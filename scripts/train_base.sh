@@ -17,7 +17,10 @@ run=runs/base
 [ -d runs/shop-start ] || .venv/bin/python -c "from pathlib import Path
 from training.gguf_weights import restore_folder
 restore_folder(Path('modelfiles/queryforge-shop-q8_0.gguf'), Path('runs/shop-start'))"
+# A constant rate on all of it, then one that comes down on what people asked above all: see training/LOG.md, 4 and 5.
 [ -f "$run/report.json" ] || .venv/bin/queryforge train training/configs/base.toml --data "$data" --out "$run"
+grep -q '"steps": 11800' "$run/report.json" || .venv/bin/queryforge train training/configs/base.toml --data "$data/last" \
+  --out "$run" --set max_steps=11800 --set schedule=linear --set learning_rate=3e-3
 .venv/bin/python -m training.half "$run/model" modelfiles/base
 .venv/bin/queryforge export "$run/model" "$run/base.gguf"
 .venv/bin/queryforge eval --examples runs/held-out/questions.jsonl --db runs/held-out --backend llamacpp \

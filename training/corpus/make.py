@@ -1,7 +1,8 @@
 """`queryforge corpus`: make the training data of the base, which is to read any schema.
 
 In: the public corpora, if they are there, and seeds. Out: a folder with `train.jsonl`, `eval.jsonl` (databases and
-tables that are held out) and `summary.json`, as `queryforge train` reads them. What is drawn is `parts`' affair; here
+tables that are held out) and `summary.json`, as `queryforge train` reads them, and in it another, `last`, with what the
+end of a training should see: people's questions above all. What is drawn is `parts`' affair; here
 the parts are made by several processes, each written whole, so that an interrupted call goes on with those that are
 missing.
 """
@@ -12,6 +13,8 @@ import argparse
 import hashlib
 import multiprocessing
 import os
+import random
+import shutil
 import signal
 import sys
 from collections import Counter
@@ -37,6 +40,9 @@ DRILLED_SCHEMAS = 100
 HELD_OUT_PARTS = 12
 """Invented databases whose questions are held out; their numbers come after those that are trained on."""
 NOT_FITTING = "left out: "
+MOST_LAST = {"invented": 45_000, "spider": 45_000, "wikisql": 20_000, "drill": 20_000}
+"""Most examples of each kind of part in `last`; of people's questions about Spider's databases, all. With these the
+loss on held-out databases fell from 0.59 to 0.32 nats a token while the rate came down (LOG.md, 5)."""
 
 EPILOG = """\
 A base is a small model that has seen so many schemas that it reads the names of a new one from the prompt. Its data are
@@ -139,6 +145,7 @@ def make_corpus(config: CorpusConfig) -> CorpusSummary:
                     if name == "train":
                         counts[part.kind] += text.count("\n")
             os.replace(partial, config.out / f"{name}.jsonl")
+        _write_last(config, folder, train)
         summary = CorpusSummary(
             config=config,
             examples=counts.pop("train"),
@@ -148,6 +155,24 @@ def make_corpus(config: CorpusConfig) -> CorpusSummary:
         )
         write_whole(config.out / "summary.json", summary.model_dump_json(indent=2) + "\n")
     return summary
+
+
+def _write_last(config: CorpusConfig, folder: Path, parts: Sequence[Part]) -> None:
+    """Write the folder `last`: the same examples in other shares, in an order by chance."""
+    rng = random.Random(config.seed)
+    lines: list[str] = []
+    for kind in dict.fromkeys(part.kind for part in parts):
+        of_kind = [
+            line
+            for part in parts
+            if part.kind == kind
+            for line in _path(folder, part).read_text(encoding="utf-8").splitlines()
+        ]
+        lines += rng.sample(of_kind, min(len(of_kind), MOST_LAST.get(kind, len(of_kind))))
+    rng.shuffle(lines)
+    (config.out / "last").mkdir(exist_ok=True)
+    write_whole(config.out / "last" / "train.jsonl", "".join(f"{line}\n" for line in lines))
+    shutil.copyfile(config.out / "eval.jsonl", config.out / "last" / "eval.jsonl")
 
 
 def _make_parts(parts: Sequence[Part], folder: Path, workers: int) -> dict[str, str]:

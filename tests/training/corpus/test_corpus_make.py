@@ -41,6 +41,23 @@ def test_every_kind_of_part_gives_examples_that_a_training_reads(made: tuple[Cor
     assert len(list(read_examples(config.out / "eval.jsonl"))) == summary.held_out
 
 
+def test_the_end_of_a_training_sees_all_of_what_people_asked(
+    made: tuple[CorpusConfig, CorpusSummary], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, summary = made
+    folder = config.out / "last"
+    everything = (config.out / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    last = (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    assert last != everything  # the order is by chance
+    assert sorted(last) == sorted(everything)
+    assert (folder / "eval.jsonl").read_bytes() == (config.out / "eval.jsonl").read_bytes()
+    monkeypatch.setattr("training.corpus.make.MOST_LAST", {"invented": 5, "spider": 5, "wikisql": 5, "drill": 5})
+    make_corpus(config)
+    fewer = (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(fewer) == sum(n if kind == "people" else min(n, 5) for kind, n in summary.parts.items())
+    assert set(fewer) < set(everything)
+
+
 def test_nearly_every_prompt_lists_the_tables_that_its_sql_reads(made: tuple[CorpusConfig, CorpusSummary]) -> None:
     statements = [e for e in read_examples(made[0].out / "train.jsonl") if e.reply.startswith("SELECT")]
     listed = [e for e in statements if e.reply.partition(" FROM ")[2].split()[0] in e.messages[-1].content]
