@@ -5,15 +5,21 @@ In: a World and a Spec. Out: text; the wordings are in `conversations.toml`. Wri
 
 from __future__ import annotations
 
-import re
-
 from assistant.writing import plural
 from training.datagen.filters import noun_phrase, verb_phrase
+from training.datagen.fitting import draws, each_period, money_question
 from training.datagen.lexicon import Measure
 from training.datagen.phrases import say_number
+from training.datagen.qualities import find_done
 from training.datagen.relation_filters import DEED
 from training.datagen.specs import Spec
 from training.datagen.world import World
+
+_SINGULARS = {
+    "were": "was", "are": "is", "have": "has", "work": "works", "live": "lives", "earn": "earns", "come": "comes",
+    "make": "makes",
+}  # fmt: skip
+"""Verbs of one person."""
 
 
 def ask(world: World, spec: Spec) -> str:
@@ -63,6 +69,8 @@ def _ask_measure(world: World, spec: Spec, measure: Measure) -> str:
     said = list(spec.said)
     world.rng.shuffle(said)
     if spec.form == "measure":
+        if draws(world) and (text := money_question(world, spec.table, measure.sql, spec.filters)):
+            return text
         return world.word("ask_measure.one", figure=" ".join([spec.word, *said]))
     if spec.form == "group":
         return _ask_group(world, spec, spec.word, " ".join(spec.said))
@@ -82,7 +90,9 @@ def _ask_rows(world: World, spec: Spec) -> str:
         return _ask_list(world, spec, noun)
     figure = world.word("ask_count.figure", rows=noun)
     if spec.form == "top":
-        return _ask_top_count(world, spec, noun)
+        return _ask_top_done(world, spec) or _ask_top_count(world, spec, noun)
+    if len(spec.dimensions) == 1 and draws(world, 0.5) and (text := _ask_each_period(world, spec)):
+        return text
     if world.rng.random() < 0.35:
         by, order = say_by(world, spec), say_order(world, spec)
         return world.word("ask_count.group", rows=noun, by=by, order=order)
@@ -103,7 +113,8 @@ def _ask_doing(world: World, spec: Spec) -> str | None:
             columns = world.join_words([world.say(spec.table, column) for column in spec.columns])
             tail = world.word("ask_list.doing_tail", columns=columns)
         is_person = world.lexicon.names_people(spec.table) and len(spec.filters) == 1
-        singular = re.sub(r"^were\b", "was", re.sub(r"^are\b", "is", re.sub(r"^have\b", "has", verb)))
+        first, _, rest = verb.partition(" ")
+        singular = f"{_SINGULARS.get(first, first)} {rest}"
         if is_person and singular != verb and world.rng.random() < 0.2:
             return world.word("ask_list.person_doing", verb=singular, tail=tail)
         return world.word("ask_list.doing", rows=noun, verb=verb, tail=tail)
@@ -117,6 +128,10 @@ def _ask_list(world: World, spec: Spec, noun: str) -> str:
         suffix = world.word("ask_list.names_only" if is_named else "ask_list.numbers_only")
         people = ["ask_list.people"] if world.lexicon.names_people(spec.table) else []
         chosen = world.word("ask_list.rows", *people, rows=noun)
+        label = world.lexicon.labels.get(spec.table)
+        if label and draws(world, 0.15):
+            stop = "" if chosen.endswith("?") else "."
+            return f"{chosen}{stop} {world.word('each_of.names', label=world.lexicon.words[spec.table, label][0])}"
         return f"{chosen.rstrip('?')}{suffix}" if suffix else chosen
     words = [world.say(spec.table, column) for column in spec.columns]
     if len(set(words)) < len(words):
@@ -150,6 +165,32 @@ def _ask_group(world: World, spec: Spec, figure: str, said: str) -> str:
         names += ["ask_group.each", "ask_group.falling" if is_falling else "ask_group.how_high"]
     tail = f" {said}" if said else ""
     return world.word(*names, figure=figure, by=by, tail=tail, order=order, group=group, groups=plural(group))
+
+
+def _ask_each_period(world: World, spec: Spec) -> str | None:
+    """Say a period and its year as one: "How many admissions did we have each month of 2025?"; None for others."""
+    group = spec.dimensions[0].select[0]
+    period = "month" if group.startswith("strftime('%Y-%m'") else "quarter" if group.endswith("/ 3") else ""
+    found = each_period(world, period, group, spec.filters) if period else None
+    if found is None:
+        return None
+    rows = noun_phrase(world.noun(spec.table), found[1])
+    return world.word("ask_count.group", rows=rows, by=found[0], order=say_order(world, spec))
+
+
+def _ask_top_done(world: World, spec: Spec) -> str | None:
+    """Ask what was done most often: "Which 5 drugs are prescribed most often?"; None where nothing says so."""
+    dimension = spec.dimensions[0]
+    if len(dimension.path) != 1 or spec.filters or dimension.key[1] != world.lexicon.labels.get(dimension.key[0]):
+        return None
+    verb = find_done(world.lexicon, dimension.path[0])
+    if not verb or not draws(world, 0.6):
+        return None
+    often = world.word("top_done.most" if spec.descending else "top_done.least")
+    how = "" if spec.is_bare else world.word("top_done.how")
+    number, group = say_number(world.rng, spec.limit or 1), dimension.words
+    name = "top_done.one" if spec.limit == 1 else "top_done.several"
+    return world.word(name, number=number, group=group, groups=plural(group), verb=verb, often=often, how=how)
 
 
 def _ask_top_count(world: World, spec: Spec, noun: str) -> str:

@@ -6,14 +6,18 @@ are in `rows.toml`, unless the glossary has its own.
 
 from __future__ import annotations
 
+from training.datagen.derived import AGE_WORDS
 from training.datagen.english import with_article
 from training.datagen.filters import NOUN, Filter
+from training.datagen.fitting import age_pattern, draws, number_pattern, value_filter
 from training.datagen.lexicon import Key, ref
 from training.datagen.patterns import Slot
 from training.datagen.phrases import comparison, date_range
 from training.datagen.query import quote
 from training.datagen.world import World
 
+FITTING = 0.5
+"""How often a value is said as people say it of the rows, where its column's name tells how."""
 LOWERED = 0.15
 """How often a value is written in lower case."""
 AGES = [18.0, 25, 30, 40, 50, 65]
@@ -34,11 +38,14 @@ def own_filter(world: World, table: str, instance: str) -> Filter | None:
         + [("figure", figure.words[0]) for figure in world.lexicon.figures.get(table, [])]
     )
     options = [option for option in options if not world.lexicon.is_key(table, option[1])]
+    options += [("parent", column) for column in _missing_parents(world, table)]
     if not options:
         return None
     kind, column = world.rng.choice(sorted(options))
     if kind == "figure":
         return _figure_filter(world, table, instance, column)
+    if kind == "parent":
+        return _parent_filter(world, table, instance, column)
     key, target, word = (table, column), ref(instance, column), world.say(table, column)
     makers = {
         "category": _category_filter, "number": _number_filter, "date": _date_filter, "null": _null_filter,
@@ -65,6 +72,8 @@ def _figure_filter(world: World, table: str, instance: str, name: str) -> Filter
     pattern = _pattern(
         world, figure.patterns, words, "filter_figure.is", keep=0.7, figure=word, a_figure=with_article(word)
     )
+    if figure.words == AGE_WORDS and draws(world):
+        pattern = age_pattern(world, words, sql) or pattern
     return Filter(pattern, f"{figure.sql} {sql}".replace(ref(table, ""), ref(instance, "")), column=(table, name))
 
 
@@ -73,6 +82,8 @@ def _number_filter(world: World, key: Key, target: str, word: str) -> Filter:
     words, sql = comparison(world.rng, world.numbers[key], unit=world.lexicon.units.get(key, ""))
     own = world.lexicon.patterns.get(key, ())
     pattern = _pattern(world, own, words, "filter_number.is", column=word, a_column=with_article(word))
+    if draws(world):
+        pattern = number_pattern(world, key, words, sql) or pattern
     return Filter(pattern, f"{target} {sql}", column=key)
 
 
@@ -90,6 +101,28 @@ def _null_filter(world: World, key: Key, target: str, word: str) -> Filter:
     name = "filter_null.missing" if is_missing else "filter_null.known"
     pattern = world.word(name, noun=NOUN, column=word, a_column=with_article(word))
     return Filter(pattern, f"{target} IS NULL" if is_missing else f"{target} IS NOT NULL", column=key)
+
+
+def _missing_parents(world: World, table: str) -> list[str]:
+    """List the foreign keys of a table that may be empty, but those that make a hierarchy."""
+    relations = world.lexicon.relations.get(table, [])
+    keys = [r.child_columns[0] for r in relations if len(r.child_columns) == 1]
+    found = [column for column in keys if (table, column) in world.nullable and keys.count(column) == 1]
+    focus = world.focus
+    return [focus.column] if focus and focus.table == table and focus.column in found else found
+
+
+def _parent_filter(world: World, table: str, instance: str, column: str) -> Filter:
+    """Ask for rows that belong to nothing, or to anything: "patients without an insurer"."""
+    relation = next(r for r in world.lexicon.relations[table] if r.child_columns == (column,))
+    is_missing = world.rng.random() < 0.75
+    parent = world.parent_noun(relation)
+    name = "filter_parent.missing" if is_missing else "filter_parent.known"
+    pattern = world.word(
+        name, noun=NOUN, parent=parent, a_parent=with_article(parent), parents=world.parent_noun(relation, plural=True)
+    )
+    sql = f"{ref(instance, column)} IS {'' if is_missing else 'NOT '}NULL"
+    return Filter(pattern, sql, column=(table, column))
 
 
 def _flag_filter(world: World, key: Key, target: str, word: str) -> Filter:
@@ -120,12 +153,13 @@ def _category_filter(world: World, key: Key, target: str, word: str) -> Filter:
         pair = ", ".join(sorted((quote(value), quote(other))))
         pattern = _pattern(world, patterns, both, "filter_category.is_either", column=word, value=both)
         return Filter(pattern, f"{target} IN ({pair})", column=key)
+    fitting = value_filter(world, key, target, value) if draws(world, FITTING) else None
     is_adjective = value.islower() and " " not in value
     if is_adjective and draw < 0.62:
         pattern = world.word("filter_category.before", noun=NOUN, value=value)
     else:
         pattern = _pattern(world, patterns, said, "filter_category.is", keep=0.65, column=word, value=said)
-    return Filter(pattern, f"{target} = {quote(value)}", column=key, target=target, value=value)
+    return fitting or Filter(pattern, f"{target} = {quote(value)}", column=key, target=target, value=value)
 
 
 def _like_filter(world: World, key: Key, target: str, word: str) -> Filter:

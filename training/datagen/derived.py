@@ -42,6 +42,8 @@ def name_columns(lexicon: Lexicon, table: Table) -> None:
         verb = past_verb(column.name)
         if verb and column.kind in ("date", "datetime"):
             lexicon.patterns.setdefault(key, []).append(f"{verb} {{}}")
+        if "birth" in name_words(column.name).split() and column.kind in ("date", "datetime"):
+            lexicon.patterns.setdefault(key, []).append("born {}")
 
 
 def add_measures(lexicon: Lexicon) -> None:

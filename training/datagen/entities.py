@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from training.datagen.column_filters import condition_filter, own_filter
 from training.datagen.filters import noun_phrase
+from training.datagen.fitting import draws, value_filter
 from training.datagen.lexicon import Key, ref
 from training.datagen.query import quote
 from training.datagen.world import World
@@ -60,6 +61,8 @@ def draw_entity(world: World, table: str, instance: str) -> Entity | None:
         target, literal = ref(instance, column), quote(value)
         if not world.is_plain_value(value) or table not in lexicon.spoken:
             said = world.word("entity.valued", noun=world.noun(table), column=world.say(table, column), value=value)
+            if draws(world) and (fitting := value_filter(world, (table, column), target, value)):
+                said = noun_phrase(world.noun(table), [fitting])
             return Entity(said, f"{target} = {literal}", (table, column), False, literal, value, target)
         return Entity(value, f"{target} = {literal}", (table, column), True, literal, value, target)
     found = own_filter(world, table, instance) if rng.random() < 0.7 else condition_filter(world, table, instance)

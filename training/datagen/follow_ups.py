@@ -15,9 +15,11 @@ from training.datagen.lexicon import name_instance
 from training.datagen.measures import measure_base, measure_event, measure_filters
 from training.datagen.patterns import fill
 from training.datagen.phrases import date_range, say_number
+from training.datagen.qualities import is_person_noun
 from training.datagen.query import quote
 from training.datagen.relation_filters import draw_filters
 from training.datagen.specs import Spec, draw_columns, draw_dimensions
+from training.datagen.spoken import plural_noun
 from training.datagen.world import World
 
 Changed = tuple[Spec, str] | None
@@ -59,6 +61,8 @@ def _narrow(world: World, spec: Spec) -> Changed:
     if not found or spec.reached & {r.target for r in found[0].path}:
         return None
     words = found[0].pattern.replace(f"{NOUN} ", "").replace(f" {NOUN}", " ones")
+    if found[0].noun:
+        words = plural_noun(found[0].noun)
     text = world.word("narrow.rows", words=words)
     if spec.form == "count":
         text = world.word("narrow.count", words=words)
@@ -156,7 +160,7 @@ def _other_date(world: World, spec: Spec) -> Changed:
             continue
         span = date_range(world.rng, *world.days[old.column])
         filters, said = list(spec.filters), list(spec.said)
-        filters[i] = replace(old, sql=span.sql(old.target), pattern=f"{NOUN} {span.words}")
+        filters[i] = replace(old, sql=span.sql(old.target), pattern=f"{NOUN} {span.words}", bare="")
         if i < len(said):
             said[i] = span.words
         pattern = world.pattern("change.date")
@@ -176,8 +180,9 @@ def _other_value(world: World, spec: Spec) -> Changed:
             return None
         filters = list(spec.filters)
         filters[i] = replace(
-            old, sql=f"{old.target} = {quote(value)}", pattern=old.pattern.replace(before, value), value=value
-        )
+            old, sql=f"{old.target} = {quote(value)}", pattern=old.pattern.replace(before, value), value=value,
+            noun=value if old.noun and is_person_noun(value) else "", bare=old.bare.replace(before, value),
+        )  # fmt: skip
         said = tuple(words.replace(before, value) for words in spec.said)
         return replace(spec, filters=tuple(filters), said=said), world.word("change.value", value=value)
     return None

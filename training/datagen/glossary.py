@@ -21,6 +21,7 @@ from assistant.words import split_name, word_set
 from training.datagen.derived import add_ages, add_measures, find_unit, name_columns
 from training.datagen.lexicon import Condition, Figure, Lexicon, Measure, Relation, name_instance, name_role, ref
 from training.datagen.masks import drop_masked
+from training.datagen.qualities import WORKERS
 from training.datagen.spoken import name_words, say_table, singular, split_words
 
 _PLACES = word_set(
@@ -32,6 +33,7 @@ _PREPOSITIONS = word_set("from to by via for with at of in on through")
 """Names of columns that are no roles alone."""
 PLAIN_RELATION = ("of {}", "of {}", "for {}", "for {}", "belonging to {}", "with {}")
 PLACE_RELATION = ("in {}", "in {}", "in {}", "of {}", "from {}", "belonging to {}")
+WORK_RELATION = (*PLACE_RELATION, "working in {}", "who work in {}")
 """How a relation without a glossary entry is spoken of."""
 
 
@@ -232,7 +234,10 @@ def _add_foreign_keys(lexicon: Lexicon, table: Table) -> None:
                 lexicon.self_keys[table.name] = (key.columns[0], roles)
         elif key.columns not in known:
             noun = lexicon.nouns.get(key.ref_table, [singular(name_words(key.ref_table))])[0]
-            patterns = PLACE_RELATION if noun.split()[-1] in _PLACES else PLAIN_RELATION
+            is_place, works = noun.split()[-1] in _PLACES, lexicon.nouns[table.name][0].split()[-1] in WORKERS
+            patterns: tuple[str, ...] = PLAIN_RELATION
+            if is_place:
+                patterns = WORK_RELATION if works else PLACE_RELATION
             relation = _key_relation(table.name, key.columns, key.ref_table, key.ref_columns, patterns)
             if roads[key.ref_table] > 1 or _has_role(relation, noun):
                 relation = _in_a_role(lexicon, relation)

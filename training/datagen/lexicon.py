@@ -121,6 +121,8 @@ class Lexicon:
     """What a column is counted in, where comment or glossary say so."""
     named_keys: set[Key] = field(default_factory=set)
     """Keys that people speak of, such as an order number."""
+    qualities: dict[Key, str] = field(default_factory=dict)
+    """What columns measure, as far as it was asked for; see `qualities.find_quality`."""
 
     def table(self, name: str) -> Table:
         """Look a table up by name."""

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from assistant.words import word_set
 from training.datagen.column_filters import own_filter
 from training.datagen.entities import Entity, draw_entity
-from training.datagen.filters import NOUN, Filter
+from training.datagen.filters import NOUN, Filter, noun_phrase
 from training.datagen.lexicon import Key, Measure, ref
 from training.datagen.phrases import date_range
 from training.datagen.query import Query
 from training.datagen.world import Path, World
+
+_BEHIND_MEASURES = word_set("with without w/o where whose lacking in from by via having")
+"""What words begin with that can stand behind the name of a measure as they are."""
 
 
 def measure_base(world: World, measure: Measure) -> str | None:
@@ -129,9 +133,11 @@ def _own_filter(world: World, base: str, used: set[Key | None]) -> Filter | None
     found = own_filter(world, base, base)
     if found is None or found.column in used or found.column == (base, world.lexicon.labels.get(base)):
         return None
-    if not found.is_before:
+    first = found.pattern.removeprefix(f"{NOUN} ").partition(" ")[0]
+    if not found.is_before and (found.is_date or first in _BEHIND_MEASURES or first.startswith("(")):
         return found
-    return replace(found, pattern=f"{NOUN} for {found.pattern.replace(NOUN, world.noun(base))}")
+    rows = noun_phrase(world.noun(base), [found])
+    return replace(found, pattern=f"{NOUN} for {rows}", noun="", bare=found.pattern)
 
 
 def _say_entity(world: World, base: str, path: Path, found: Entity) -> str:

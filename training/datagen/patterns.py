@@ -138,6 +138,11 @@ def every(name: str) -> tuple[str, ...]:
     return _wording(name).patterns
 
 
+def knows(name: str) -> bool:
+    """Tell whether there is a list of that name."""
+    return name in _wordings()
+
+
 @cache
 def _wordings() -> dict[str, Wording]:
     """Load the project's own wordings, once a process."""

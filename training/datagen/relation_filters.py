@@ -11,7 +11,9 @@ from training.datagen.column_filters import condition_filter, own_filter
 from training.datagen.english import with_article
 from training.datagen.entities import draw_entity
 from training.datagen.filters import NOUN, Filter, noun_phrase
+from training.datagen.fitting import draws
 from training.datagen.lexicon import Key, Relation, ref
+from training.datagen.qualities import find_done
 from training.datagen.query import exists
 from training.datagen.world import World
 
@@ -102,7 +104,7 @@ def child_filter(world: World, table: str, *, negated: bool | None = None) -> Fi
         inner = condition_filter(world, relation.table, relation.table)
     filters = [inner] if inner else []
     is_negated = rng.random() < 0.5 if negated is None else negated
-    one = world.as_role(relation, noun_phrase(world.noun(relation.table, plural=False), filters))
+    one = world.as_role(relation, noun_phrase(world.noun(relation.table, plural=False), filters, is_plural=False))
     many = world.as_role(relation, noun_phrase(world.noun(relation.table), filters))
     name, done = "filter_child.with", "filter_child.with_deed"
     if is_negated:
@@ -110,6 +112,9 @@ def child_filter(world: World, table: str, *, negated: bool | None = None) -> Fi
     verb = _deed(world, relation)
     names = [name, done] if verb else [name]
     pattern = world.word(*names, noun=NOUN, child=one, a_child=with_article(one), children=many, verb=verb)
+    done_to = find_done(world.lexicon, relation) if not filters else ""
+    if done_to and draws(world, 0.5):
+        pattern = world.word("filter_done.never" if is_negated else "filter_done.ever", noun=NOUN, verb=done_to)
     sql = exists(world.lexicon, relation, table, [f.sql for f in filters], negated=is_negated)
     return Filter(pattern, sql, column=(relation.table, "*"), needs_alias=True)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from training.datagen.dimensions import Dimension, draw_dimension
-from training.datagen.filters import Filter, restrict
+from training.datagen.filters import NOUN, Filter, restrict
 from training.datagen.lexicon import Measure, ref
 from training.datagen.measures import measure_base, measure_event, measure_filters, measure_query
 from training.datagen.query import Query
@@ -20,6 +20,8 @@ from training.datagen.world import Path, World
 Form = Literal["list", "count", "measure", "group", "top"]
 FORMS: dict[Form, int] = {"list": 30, "count": 22, "measure": 18, "group": 18, "top": 12}
 """How often each form is drawn."""
+YEARS = 0.35
+"""How often months and quarters are those of one year."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,24 @@ def _row_spec(world: World, form: Form) -> Spec | None:
     dimensions = draw_dimensions(world, table, form)
     if not dimensions or _is_fixed(dimensions, spec.filters):
         return None
+    if form == "group" and len(dimensions) == 1 and world.rng.random() < YEARS:
+        spec = _in_a_year(world, spec, dimensions[0])
     return replace(spec, dimensions=dimensions)
+
+
+def _in_a_year(world: World, spec: Spec, dimension: Dimension) -> Spec:
+    """Take the months or quarters of one year, as people mostly do."""
+    is_part = dimension.select[0].startswith("strftime('%Y-%m'") or dimension.select[0].endswith("/ 3")
+    is_event = world.event_date(spec.table) == (dimension.path, dimension.key[1])
+    if not is_part or not is_event or any(f.column == dimension.key for f in spec.filters):
+        return spec
+    low, high = world.days[dimension.key]
+    year = world.rng.randint(low.year, high.year)
+    instance = dimension.path[-1].instance if dimension.path else spec.table
+    day = ref(instance, dimension.key[1])
+    sql = f"{day} >= '{year}-01-01' AND {day} < '{year + 1}-01-01'"
+    found = Filter(f"{NOUN} in {year}", sql, dimension.path, dimension.key, target=day)
+    return replace(spec, filters=(*spec.filters, found))
 
 
 def _is_fixed(dimensions: tuple[Dimension, ...], filters: tuple[Filter, ...]) -> bool:
@@ -120,7 +139,7 @@ def draw_columns(world: World, table: str) -> tuple[str, ...]:
     drawn = rng.sample(names, min(count, len(names)))
     if label and label not in drawn and rng.random() < 0.55:
         drawn = [label, *drawn[: max(0, count - 1)]]
-    return tuple(drawn)
+    return tuple(world.with_both_names(table, drawn))
 
 
 def draw_dimensions(

@@ -9,6 +9,7 @@ in other words. A Focus narrows what may be drawn, so that a question is about a
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -26,6 +27,8 @@ Path = tuple[Relation, ...]
 
 MAX_CATEGORIES = 60
 """A text column with at most this many different values is a category."""
+_SHARED_ENDS = frozenset(("name", "date"))
+"""Words that are said once for two columns."""
 MIN_LIKEABLE = 30
 """A text column with more different values than this can be searched by a part of them."""
 
@@ -233,7 +236,15 @@ class World:
         """Draw one to four columns that people ask to see."""
         names = self.shown_columns(table)
         count = self.rng.choices((1, 2, 3, 4), (45, 28, 18, 9))[0]
-        return self.rng.sample(names, min(len(names), count))
+        return self.with_both_names(table, self.rng.sample(names, min(len(names), count)))
+
+    def with_both_names(self, table: str, columns: list[str]) -> list[str]:
+        """Add the last name to a first name and the other way round, as often as not."""
+        words = {column: self.lexicon.words[table, column][0] for column in self.shown_columns(table)}
+        both = [column for column, word in words.items() if word in ("first name", "last name")]
+        if len(both) != 2 or len(set(both) & set(columns)) != 1 or len(columns) > 2 or self.rng.random() < 0.5:
+            return columns
+        return [*both, *(column for column in columns if column not in both)]
 
     def draw_figure(self, table: str) -> tuple[str, str] | None:
         """Draw a numeric column or named figure of a table: its words and its SQL."""
@@ -271,10 +282,21 @@ class World:
         """Join words as people do: "a, b and c", "a + b", "a, b, c"."""
         if len(words) == 1:
             return words[0]
+        words = self._shortened(words)
+        if len(words) == 1:
+            return words[0]
         style = (self.voice or self.rng).choices(("and", "comma", "plus", "slash"), (14, 3, 2, 1))[0]
         if style == "and":
             return self.word("join.last", first=", ".join(words[:-1]), last=words[-1])
         return {"comma": ", ", "plus": " + ", "slash": "/"}[style].join(words)
+
+    def _shortened(self, words: list[str]) -> list[str]:
+        """Say two neighbours that end alike at once, now and then: "first and last name"."""
+        for at, (one, two) in enumerate(itertools.pairwise(words)):
+            (first, _, end), (second, _, other) = one.rpartition(" "), two.rpartition(" ")
+            if end == other and first and second and end in _SHARED_ENDS and (self.voice or self.rng).random() < 0.4:
+                return [*words[:at], f"{first} and {two}", *words[at + 2 :]]
+        return words
 
     def word(self, *names: str, **slots: Slot) -> str:
         """Draw a wording and fill it, see `patterns.say`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from training.datagen.column_filters import condition_filter, own_filter
 from training.datagen.dimensions import draw_dimension
 from training.datagen.filters import noun_phrase, restrict, verb_phrase
+from training.datagen.fitting import draws, money_question
 from training.datagen.lexicon import ref
 from training.datagen.query import Asked, Query
 from training.datagen.relation_filters import draw_few
@@ -32,6 +33,8 @@ def aggregate(world: World) -> Asked | None:
     said = world.word(f"aggregate.{function}")
     last = "aggregate.one_average" if function == "AVG" else "aggregate.one_other"
     text = world.word("aggregate.one", last, aggregate=said, figure=word, rows=noun)
+    if function == "SUM" and draws(world):
+        text = money_question(world, table, target, tuple(filters)) or text
     return Asked("aggregate", text, query.sql())
 
 

@@ -96,7 +96,7 @@ def counts_with_zero(world: World) -> Asked | None:
     query.select = [ref(table, label), f"COUNT({ref(relation.table, child_key)})"]
     query.group = [ref(table, key), ref(table, label)] if label != key else [ref(table, key)]
     children = world.as_role(relation, world.noun(relation.table))
-    row = noun_phrase(world.noun(table, plural=False), filters)
+    row = noun_phrase(world.noun(table, plural=False), filters, is_plural=False)
     rows = noun_phrase(world.noun(table), filters)
     zero = world.word("counts_with_zero.zero", rows=lambda: world.noun(table))
     text = world.word("counts_with_zero.ask", children=children, row=row, rows=rows, zero=zero)
@@ -128,7 +128,7 @@ def latest_of_child(world: World) -> Asked | None:
     noun, rows = world.noun(table, plural=False), noun_phrase(world.noun(table), filters)
     child = world.as_role(relation, world.noun(relation.table, plural=False))
     which = world.word("latest_of_child.last" if is_last else "latest_of_child.first")
-    row = noun_phrase(noun, filters)
+    row = noun_phrase(noun, filters, is_plural=False)
     text = world.word(
         "latest_of_child.ask", rows=rows, row=row, label=world.saying(table, label), which=which, child=child
     )

@@ -164,7 +164,7 @@ def best_of_group(world: World) -> Asked | None:
     if (table, column) in world.nullable:
         query.filter(f"{target} IS NOT NULL")
     high = world.word("best_of_group.highest" if is_highest else "best_of_group.lowest")
-    row = noun_phrase(world.noun(table, plural=False), filters)
+    row = noun_phrase(world.noun(table, plural=False), filters, is_plural=False)
     text = world.word(
         "best_of_group.ask", group=chosen.words, row=row, high=high, figure=word, label=world.saying(table, label)
     )

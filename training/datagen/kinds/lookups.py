@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from training.datagen.entities import Entity, draw_entity
 from training.datagen.filters import noun_phrase, restrict
+from training.datagen.fitting import draws, entity_question
 from training.datagen.lexicon import AGAIN, ref
 from training.datagen.query import Asked, Query
 from training.datagen.relation_filters import draw_filters
@@ -83,6 +84,8 @@ def _lookup_own(world: World, table: str, found: Entity) -> Asked | None:
     text = world.word("lookup.ask", entity=found.words, columns=world.join_words(words))
     if len(columns) == 1 and columns[0] in world.dates(table) and not shows_parent:
         text = _ask_when(world, table, columns[0], found) or text
+    if len(columns) == 1 and not shows_parent and draws(world):
+        text = entity_question(world, table, columns[0], found.words) or text
     return Asked("lookup", text, query.sql())
 
 

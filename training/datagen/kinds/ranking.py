@@ -5,6 +5,7 @@ from __future__ import annotations
 from assistant.naming import write_name
 from training.datagen.column_filters import AGES
 from training.datagen.filters import noun_phrase, restrict
+from training.datagen.fitting import compared_to_average, draws, extreme_question, superlative
 from training.datagen.lexicon import Figure, ref
 from training.datagen.phrases import comparison, say_number
 from training.datagen.query import Asked, Query
@@ -25,7 +26,7 @@ def extreme_rows(world: World) -> Asked | None:
     column, is_date = rng.choice(options)
     target, word = ref(table, column), world.say(table, column)
     filters = draw_few(world, table)
-    row = noun_phrase(world.noun(table, plural=False), filters)
+    row = noun_phrase(world.noun(table, plural=False), filters, is_plural=False)
     rows = noun_phrase(world.noun(table), filters)
     is_top = rng.random() < 0.62
     count = rng.choice((1, 1, 1, 3, 5, 5, 10, rng.randint(2, 25)))
@@ -52,6 +53,10 @@ def extreme_rows(world: World) -> Asked | None:
         text = world.word(
             "extreme_rows.several", top=top, number=number, rows=rows, which=which, figure=word, tail=tail
         )
+    if not is_date and draws(world):
+        slots = {"row": row, "rows": rows, "number": number, "tail": tail}
+        fitting = extreme_question(world, table, column, is_top=is_top, count=count, slots=slots)
+        text = fitting or text
     if is_date and rng.random() < 0.5:
         # "The newest orders" can only go by the date that people think of first; the youngest by that of birth.
         is_birth = "birth" in world.lexicon.words[table, column][0]
@@ -94,6 +99,8 @@ def sorted_list(world: World) -> Asked | None:
             way = world.word("sorted_list.latest_first" if is_falling else "sorted_list.earliest_first", date=word)
         else:
             way = world.word("sorted_list.highest_first" if is_falling else "sorted_list.lowest_first", figure=word)
+            if draws(world) and (which := superlative(world, table, column, is_top=is_falling)):
+                way = world.word("adjective.sorted", which=which)
         shows = world.word("sorted_list.shows", figure=word, label=world.saying(table, label))
     return Asked("sorted_list", world.word("sorted_list.ask", rows=rows, way=way, shows=shows), query.sql())
 
@@ -114,14 +121,17 @@ def above_average(world: World) -> Asked | None:
     rows = noun_phrase(world.noun(table), filters)
     than = world.word("above_average.above" if is_above else "above_average.below")
     shows_value = rng.random() < 0.4
+    than_average = compared_to_average(world, table, column, rows, is_above=is_above) if draws(world) else None
     if rng.random() < 0.3:
         query.select = ["COUNT(*)"]
         text = world.word("above_average.count", rows=rows, figure=word, than=than)
+        text = world.word("ask_count.rows", rows=than_average) if than_average else text
     else:
         query.select = [ref(table, label)] + ([target] if shows_value else [])
         name = "above_average.with_value" if shows_value else "above_average.label_only"
         tail = world.word(name, label=world.saying(table, label), figure=word)
         text = world.word("above_average.list", rows=rows, figure=word, than=than, tail=tail)
+        text = f"{world.word('above_average.fitting', rows=than_average)}{tail}" if than_average else text
     return Asked("above_average", text, query.sql())
 
 

@@ -36,7 +36,7 @@ def share(world: World) -> Asked | None:
         by = world.word("share.by", group=chosen.words)
     query.select.append(figure)
     slots = {"share": name, "whole": whole, "part": kind, "words": part.words, "by": by, "digits": digits}
-    if part.is_before:
+    if part.is_before and not part.noun:
         text = world.word("share.ask", "share.ask_before", rows=lambda: world.noun(table), **slots)
     else:
         text = world.word("share.ask", "share.ask_after", **slots)

@@ -114,7 +114,7 @@ def latest_of_each(world: World) -> Asked | None:
         f"ROW_NUMBER() OVER (PARTITION BY {chosen.group[0]} ORDER BY {order}) AS place",
     ]
     names = ", ".join(f"item{number}" for number in range(1, len(shown) + 1))
-    row = noun_phrase(world.noun(table, plural=False), filters)
+    row = noun_phrase(world.noun(table, plural=False), filters, is_plural=False)
     words = world.join_words([world.say(table, column) for column in shown])
     which = world.word("extreme_rows.latest" if is_latest else "extreme_rows.oldest")
     text = world.word("latest_of_each.ask", group=chosen.words, row=row, which=which, columns=words)
