@@ -14,6 +14,7 @@ data=runs/base-data
 run=runs/base
 [ -f "$data/summary.json" ] || .venv/bin/queryforge corpus --corpora "$corpora" --out "$data" --workers 2
 [ -d runs/held-out ] || .venv/bin/queryforge corpus --corpora "$corpora" --held-out --out runs/held-out
+# The base itself began with the file that shipped before (training/LOG.md, 1) and 2,300 steps more; any file of the shop will do.
 [ -d runs/shop-start ] || .venv/bin/python -c "from pathlib import Path
 from training.gguf_weights import restore_folder
 restore_folder(Path('modelfiles/queryforge-shop-q8_0.gguf'), Path('runs/shop-start'))"

@@ -32,6 +32,8 @@ from training.register import roll_back_in_ollama
 from training.retrain_config import RetrainConfig
 from training.retrain_run import OnStep, describe_plan, digest_inputs, find_unfinished, retrain, say_minutes
 from training.retrain_state import Run, list_runs, lock_database
+from training.sagemaker_config import SageMakerConfig, check_sagemaker_config
+from training.sagemaker_training import check_aws, describe_sagemaker
 from training.situation import Situation, choose_server, describe_situation, look_around
 
 REFUSED = 1
@@ -42,7 +44,7 @@ what happens:
   1 data      examples are generated; those of the retraining before are kept where their SQL still runs; approved pairs
               join in. 2 split: no shape of a statement is both trained on and judged by
   3 train     from --base; else the served model's trained weights, if they are on this machine, or its file turned
-              back; else the shipped base; else from nothing. For --minutes
+              back; else the shipped base; else from nothing. For --minutes, here or on a machine of SageMaker
   4 export    the GGUF that will serve. 5, 6 judge: it, and the served one, on the same questions. 7 gate: no loss
               against the served one, and the demands below. 8 install: one swap; three models are kept. 9 report
 
@@ -75,8 +77,6 @@ def roll_back(config: RetrainConfig) -> str:
 def main(argv: Sequence[str], *, on_step: OnStep = lambda name, moment: None) -> int:
     """Run the command; give the exit code."""
     arguments = build_parser().parse_args(argv)
-    if arguments.where != "local":
-        raise UsageError("--where sagemaker comes with a later issue.", "Leave it out to retrain on this machine.")
     # Torch's threads wait for one another at each layer. Beside other work, where one of them is late, those that wait
     # must not spend its time: they would by default, and training took up to twice as long. Torch reads it once.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -84,6 +84,8 @@ def main(argv: Sequence[str], *, on_step: OnStep = lambda name, moment: None) ->
     if arguments.rollback:
         print(roll_back(config))  # noqa: T201
         return 0
+    if config.where == "sagemaker":
+        check_sagemaker_config(config.sagemaker)
     situation = look_around(config)
     if arguments.if_changed and (reason := _nothing_to_do(config, situation)):
         print(reason)  # noqa: T201
@@ -91,8 +93,12 @@ def main(argv: Sequence[str], *, on_step: OnStep = lambda name, moment: None) ->
     print("\n".join(describe_situation(situation)))  # noqa: T201
     if arguments.dry_run:
         print("\n".join(describe_plan(config, situation)))  # noqa: T201
+        if config.where == "sagemaker":
+            print("\n".join(describe_sagemaker(config)))  # noqa: T201
         return 0
     sys.stdout.flush()
+    if config.where == "sagemaker" and _is_still_to_train(config, situation):
+        check_aws(config)
     try:
         run = retrain(config, situation, on_step=on_step)
     except KeyboardInterrupt:
@@ -115,7 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--if-changed", action="store_true", help="do nothing, in one line, when nothing has changed")
     parser.add_argument("--dry-run", action="store_true", help="say what has changed and what would be done, no more")
     parser.add_argument("--rollback", action="store_true", help="let the model before serve again, and do nothing else")
-    parser.add_argument("--where", choices=("local", "sagemaker"), default="local", help="where to train")
+    parser.add_argument("--where", choices=("local", "sagemaker"), default="local", help="machine of the training")
     parser.add_argument("--backend", choices=get_args(BackendChoice), help=settings["backend"].description)
     parser.add_argument("--memory", dest="memory_url", metavar="URL", help=settings["memory_url"].description)
     group = parser.add_argument_group("the run")
@@ -137,7 +143,22 @@ def build_parser() -> argparse.ArgumentParser:
             help=f"{field.description}{default}".replace("%", "%%"),
         )
     add_demands(parser.add_argument_group("the gate"))
+    _add_sagemaker(parser.add_argument_group("with --where sagemaker"))
     return parser
+
+
+def _add_sagemaker(group: argparse._ArgumentGroup) -> None:
+    kinds: Mapping[str, Callable[[str], object]] = {"max_minutes": float, "poll_s": float, "volume_gb": int}
+    for name, field in SageMakerConfig.model_fields.items():
+        default = "" if field.default in (None, "", True) else f" (default: {field.default})"
+        flag, help_text = flag_of(f"sagemaker_{name}"), f"{field.description}{default}".replace("%", "%%")
+        if name == "spot":
+            action = argparse.BooleanOptionalAction
+            group.add_argument(flag, action=action, default=argparse.SUPPRESS, help=help_text)
+        else:
+            group.add_argument(
+                flag, type=kinds.get(name, str), default=argparse.SUPPRESS, metavar="X", help=help_text
+            )  # fmt: skip
 
 
 def _read_config(arguments: argparse.Namespace, argv: Sequence[str]) -> RetrainConfig:
@@ -148,11 +169,14 @@ def _read_config(arguments: argparse.Namespace, argv: Sequence[str]) -> RetrainC
         return RetrainConfig(
             settings=Settings.load(flags),
             gate=GateSettings(**{name: given[name] for name in GateSettings.model_fields if name in given}),
+            sagemaker=SageMakerConfig(
+                **{name: given[key] for name in SageMakerConfig.model_fields if (key := f"sagemaker_{name}") in given}
+            ),
             command=mask_secrets(shlex.join(["queryforge", "retrain", *argv])),
             **{
                 name: given[name]
                 for name in RetrainConfig.model_fields
-                if name in given and name not in ("settings", "gate", "command")
+                if name in given and name not in ("settings", "gate", "sagemaker", "command")
             },
         )
     except ValidationError as error:
@@ -161,6 +185,11 @@ def _read_config(arguments: argparse.Namespace, argv: Sequence[str]) -> RetrainC
             f"{flag_of(str(first['loc'][0]))} cannot be {first['input']}: {first['msg']}.",
             "See queryforge retrain --help.",
         ) from error
+
+
+def _is_still_to_train(config: RetrainConfig, situation: Situation) -> bool:
+    run = find_unfinished(config, situation)
+    return run is None or "train" not in run.state.steps
 
 
 def _nothing_to_do(config: RetrainConfig, situation: Situation) -> str:

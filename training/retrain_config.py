@@ -18,8 +18,9 @@ from assistant.types import DatabaseSchema, Record
 from evaluation.folder import sha256_of
 from evaluation.gate import GateSettings
 from training.gguf import GgufType
+from training.sagemaker_config import SageMakerConfig
 
-_NO_INPUTS = {"settings", "runs", "command", "examples", "workers"}
+_NO_INPUTS = {"settings", "runs", "command", "examples", "workers", "where", "sagemaker"}
 
 
 class RetrainConfig(Record):
@@ -46,6 +47,10 @@ class RetrainConfig(Record):
     """Languages that generated questions are in, such as `en,de`, a share in each; empty for English."""
     device: Literal["auto", "cuda", "cpu"] = "auto"
     """Where to train; `cuda` refuses to go on without a GPU."""
+    where: Literal["local", "sagemaker"] = "local"
+    """Machine of the training: this one, or one of Amazon SageMaker; all else is done here."""
+    sagemaker: SageMakerConfig = SageMakerConfig()
+    """What belongs to a training there; not part of what decides the outcome."""
     type: GgufType = "q8_0"
     """Type of the file that will be served."""
     examples: Path | None = None

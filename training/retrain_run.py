@@ -93,7 +93,7 @@ def check_machine(config: RetrainConfig, situation: Situation) -> None:
         folder = find_base(plan.recipe.base_model)
         read_shape(folder)
         size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    if config.device == "cuda":
+    if config.device == "cuda" and config.where == "local":
         import torch
 
         if not torch.cuda.is_available():

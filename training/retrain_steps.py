@@ -26,6 +26,7 @@ from assistant.errors import DataError, UsageError
 from assistant.files import write_whole
 from assistant.masking import masked_columns
 from assistant.served import ServedAccuracy, ServedModels
+from assistant.types import Record
 from evaluation.finished import read_run
 from evaluation.fitting import fit_model
 from evaluation.gate import GateRecord, decide, render_gate, write_gate
@@ -150,7 +151,13 @@ def train_model(work: Work) -> Facts:
     plan = plan_training(work.config, work.situation, work.run.folder, examples)
     narrate(f"Starting from {plan.start}; {work.config.minutes:g} minutes.")
     prepare_start(plan)
-    report = train(plan.recipe)
+    report: Record
+    if work.config.where == "sagemaker":
+        from training.sagemaker_training import train_on_sagemaker
+
+        report = train_on_sagemaker(work.config, plan, work.run.folder)
+    else:
+        report = train(plan.recipe)
     if isinstance(report, FinetuneReport):
         result, steps, minutes = report.result_dir, report.steps, report.minutes
     else:
@@ -287,6 +294,11 @@ def _key_of_served(work: Work) -> str:
     )
 
 
+def _training_s(config: RetrainConfig) -> float:
+    # A machine of SageMaker takes some minutes to come.
+    return config.minutes * 60 + (20 if config.where == "local" else 600)
+
+
 def _judging_s(config: RetrainConfig) -> float:
     return 10 + config.judge_examples / 2
 
@@ -294,7 +306,7 @@ def _judging_s(config: RetrainConfig) -> float:
 STEPS: tuple[Step, ...] = (
     Step("data", "Data", lambda work: "", make_data, lambda c: 15 + c.count / 300),
     Step("split", "Split", _key_of("data"), split_data, lambda c: 2 + c.count / 5000),
-    Step("train", "Train", _key_of("split"), train_model, lambda c: c.minutes * 60 + 20),
+    Step("train", "Train", _key_of("split"), train_model, _training_s),
     Step("export", "Export", _key_of("train"), export_model, lambda c: 5),
     Step("judge candidate", "Judge the new model", _key_of("split", "export"), judge_candidate, _judging_s),
     Step("judge served", "Judge the served model", _key_of_served, judge_served, _judging_s),

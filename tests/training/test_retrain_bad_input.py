@@ -70,7 +70,7 @@ def test_what_cannot_work_is_said_before_anything_is_done(home: Path, monkeypatc
     )
     demand(home, TrainingError, "'someone/nothing' is not on this machine", recipe=adapters, base=None)
     demand(home, UsageError, "Cannot write to", runs=home / "recipe.toml" / "runs")
-    with pytest.raises(UsageError, match="later issue"):
+    with pytest.raises(UsageError, match="needs the role"):
         main(["--where", "sagemaker"])
     with monkeypatch.context() as patch:
         patch.setattr("training.weights.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
