@@ -110,7 +110,7 @@ class WatchedAssistant(Assistant):
         try:
             answer = super().ask(question)
         except BaseException as error:
-            note.end("error" if isinstance(error, Exception) else "stopped")
+            note.end_by(error)
             raise
         note.end_with(answer)
         return answer
@@ -125,7 +125,7 @@ class WatchedAssistant(Assistant):
         try:
             found = super().run_sql(question, sql)
         except BaseException as error:
-            note.end("error" if isinstance(error, Exception) else "stopped")
+            note.end_by(error)
             raise
         if isinstance(found, Rejection):
             note.end("rejected")
@@ -143,7 +143,7 @@ class WatchedAssistant(Assistant):
                     count += len(batch.rows)
                     yield batch
         except BaseException as error:
-            note.end("error" if isinstance(error, Exception) else "stopped", rows=count)
+            note.end_by(error, rows=count)
             raise
         note.end("answered", rows=count)
 
@@ -167,7 +167,7 @@ class WatchedAssistant(Assistant):
                     yield event
         except BaseException as error:
             if answer is None:
-                note.end("error" if isinstance(error, Exception) else "stopped")
+                note.end_by(error)
             raise
 
 
@@ -186,6 +186,10 @@ class _Note:
         self.sql = _sql_of(answer) or self.sql
         model = answer.drafts[-1].completion.model if answer.drafts else ""
         self.end(answer.status, rows=len(answer.result.rows) if answer.result is not None else None, model=model)
+
+    def end_by(self, error: BaseException, *, rows: int | None = None) -> None:
+        """Write it down with what broke it off: a fault, or whoever waited has gone."""
+        self.end("error" if isinstance(error, Exception) else "stopped", rows=rows)
 
     def end(self, outcome: AuditOutcome, *, rows: int | None = None, model: str = "") -> None:
         """Write it down."""

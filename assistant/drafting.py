@@ -1,7 +1,7 @@
 """More drafts of a question whose first one is in doubt, and what they come to together.
 
-In: the first draft with its query and rows, the prompt it was written for, and what runs a draft. Out: an Opinion: the
-draft to believe, or the readings to choose from. Each draft passes the guard and runs on the database as the first did;
+In: the first draft with its query and rows, or one that declined or was refused; the prompt it was written for, and what
+runs a draft. Out: an Opinion: the draft to believe, the readings to choose from, or neither. Each draft passes the guard and runs on the database as the first did;
 one that is refused, or fails, counts as one that agrees with nobody. `candidates` decides, this module does.
 """
 
@@ -41,7 +41,7 @@ class Opinion:
     """What several drafts of a question come to."""
 
     chosen: Candidate | None
-    """The draft to believe; None when the person has to choose."""
+    """The draft to believe; None when the person has to choose, or the model still declines."""
     probability: float | None
     """What the model gives to the drafts with the result believed, or the likeliest; None where it does not tell."""
     agreement: float
@@ -112,7 +112,7 @@ class Drafting:
                     sampling=Sampling(seed=seed),
                 )
             except BackendGone:
-                return  # there is an answer already; the next question will find out
+                return  # what there is stands; the next question will find out
             except BackendError:
                 continue  # this one was cut: others need not be
             reply = parse_reply(completion.text)
