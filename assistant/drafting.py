@@ -1,8 +1,9 @@
 """More drafts of a question whose first one is in doubt, and what they come to together.
 
-In: the first draft with its query and rows, or one that declined or was refused; the prompt it was written for, and what
-runs a draft. Out: an Opinion: the draft to believe, the readings to choose from, or neither. Each draft passes the guard and runs on the database as the first did;
-one that is refused, or fails, counts as one that agrees with nobody. `candidates` decides, this module does.
+In: the first draft with its query and rows, or one that declined or was refused; the prompt it was written for, and
+what runs a draft. Out: an Opinion: the draft to believe, the readings to choose from, or neither. Each draft passes the
+guard and runs on the database as the first did; one that is refused, or fails, counts as one that agrees with nobody.
+`candidates` decides, this module does.
 """
 
 from __future__ import annotations
