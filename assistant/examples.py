@@ -96,9 +96,16 @@ class ExampleIndex:
             limit: At most so many.
             embed: Puts the best by words in order by meaning; its exceptions are the caller's.
         """
+        return self._find(question, {match.mention: match.column for match in values}, limit, embed)
+
+    def find_for(self, question: str, sql: str, *, limit: int) -> tuple[Found, ...]:
+        """Find the pairs that are most like one whose SQL is known, which says what values the question names."""
+        return self._find(question, _literals(sql), limit, None)
+
+    def _find(self, question: str, mentions: Mapping[str, str], limit: int, embed: Embed | None) -> tuple[Found, ...]:
         if not self._pairs or limit < 1:
             return ()
-        terms = Counter(_terms(question, {match.mention: match.column for match in values}))
+        terms = Counter(_terms(question, mentions))
         scores = np.zeros(len(self._pairs))
         length = sum(terms.values())
         n_pairs = max(len(self._pairs), SMALLEST)

@@ -27,6 +27,7 @@ from assistant.types import (
     Answer,
     Dialect,
     GlossaryEntry,
+    KnownPair,
     Message,
     Prompt,
     PromptLayout,
@@ -97,7 +98,7 @@ def render_system(context: SchemaContext, layout: PromptLayout) -> str:
     Similar questions come last, in either layout: what stands before them is the same from question to question, and a
     server that keeps a prompt need not read it again.
     """
-    examples = _render_examples(context)
+    examples = render_examples(context.examples)
     if layout != "full":
         return "\n".join([f"{context.dialect} {one_line(context.db_id)}", *examples])
     parts = [INSTRUCTION.format(dialect=DIALECT_NAMES[context.dialect], db_id=one_line(context.db_id))]
@@ -133,6 +134,17 @@ def render_user(question: Question, context: SchemaContext, layout: PromptLayout
         table, column = given.get(match.table, one_line(match.table)), one_line(match.column)
         lines.append(f"{table}.{write_name(column) if given else column} = '{value}'")
     return "\n".join(lines)
+
+
+def render_examples(pairs: Sequence[KnownPair]) -> list[str]:
+    """Render similar questions as SQL with a comment before it, which also a model knows that never saw this format."""
+    lines = []
+    for pair in pairs:
+        question, sql = (_BREAK.sub(" ", text.strip()) for text in (pair.question, pair.sql))
+        # On one line, a comment would swallow what follows it.
+        if max(len(question), len(sql)) <= MAX_EXAMPLE_CHARS and "--" not in sql:
+            lines += [f"-- {question}", f"{sql};"]
+    return lines
 
 
 def render_rejection(rejection: Rejection) -> str:
@@ -260,17 +272,6 @@ def _render_listed_term(entry: GlossaryEntry, given: Mapping[str, str]) -> str:
 
 def _names(names: Sequence[str]) -> str:
     return ", ".join(one_line(name) for name in names)
-
-
-def _render_examples(context: SchemaContext) -> list[str]:
-    """Render similar questions as SQL with a comment before it, which also a model knows that never saw this format."""
-    lines = []
-    for pair in context.examples:
-        question, sql = (_BREAK.sub(" ", text.strip()) for text in (pair.question, pair.sql))
-        # On one line, a comment would swallow what follows it.
-        if max(len(question), len(sql)) <= MAX_EXAMPLE_CHARS and "--" not in sql:
-            lines += [f"-- {question}", f"{sql};"]
-    return lines
 
 
 def _render_term(entry: GlossaryEntry) -> str:

@@ -126,9 +126,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--memory", dest="memory_url", metavar="URL", help=settings["memory_url"].description)
     group = parser.add_argument_group("the run")
     kinds: Mapping[str, Callable[[str], object]] = {
-        "minutes": float, "count": int, "seed": int, "languages": str, "workers": int, "base": Path, "recipe": Path,
-        "device": str, "type": str, "runs": Path, "examples": Path, "judge_examples": int, "variants": int,
-        "min_human_accuracy": float,
+        "minutes": float, "count": int, "seed": int, "languages": str, "neighbours": int, "workers": int, "base": Path,
+        "recipe": Path, "device": str, "type": str, "runs": Path, "examples": Path, "judge_examples": int,
+        "variants": int, "min_human_accuracy": float,
     }  # fmt: skip
     choices = {"type": get_args(GgufType), "device": ("auto", "cuda", "cpu")}
     for name, kind in kinds.items():

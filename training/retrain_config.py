@@ -45,6 +45,8 @@ class RetrainConfig(Record):
     """Config of the training, of `training/configs`; None for a full fine-tuning, or a small model from nothing."""
     languages: str = ""
     """Languages that generated questions are in, such as `en,de`, a share in each; empty for English."""
+    neighbours: int = Field(default=0, ge=0, le=4)
+    """Similar questions with their SQL that a prompt shows, in training and then in use."""
     device: Literal["auto", "cuda", "cpu"] = "auto"
     """Where to train; `cuda` refuses to go on without a GPU."""
     where: Literal["local", "sagemaker"] = "local"

@@ -139,7 +139,9 @@ def choose_recipe(config: RetrainConfig, situation: Situation, start: Path | Non
         return BASE_RECIPE
     if config.device != "auto" or not _is_small_model(start):
         return FINETUNE_RECIPE
-    return MOVING_RECIPE if situation.served_path is None else SMALL_RECIPE
+    # Weights of another database, or of none, have a world to learn; the served ones go on.
+    served = {path.resolve() for path in (situation.find_weights(), situation.served_path) if path is not None}
+    return SMALL_RECIPE if start.resolve() in served else MOVING_RECIPE
 
 
 def find_layout(config: RetrainConfig, situation: Situation) -> Literal["compact", "listed"]:

@@ -20,10 +20,11 @@ from training.datagen.drafts import Item
 from training.datagen.slices import writing_to
 from training.datagen.triples import Triple
 from training.datagen.validation import normalise
+from training.example_bank import choose_bank
+from training.neighbours import Neighbours
 from training.retrain_data import PoolLine, read_pool, touches
 from training.schema_changes import SchemaChanges
 
-"""How much more an example counts that is about something new; chosen, not measured."""
 PAIR_COPIES = 8
 """Times an approved pair is learned from in one pass: one line among tens of thousands would teach nothing."""
 MAX_PER_SHAPE = 3
@@ -49,7 +50,7 @@ class SplitCounts(NamedTuple):
 
 
 def split_pool(
-    pool: Path, folder: Path, changes: SchemaChanges, *, judge_examples: int, has_weights: bool
+    pool: Path, folder: Path, changes: SchemaChanges, *, judge_examples: int, has_weights: bool, neighbours: int = 0
 ) -> SplitCounts:
     """Divide a pool and write what is trained on, looked at and judged by.
 
@@ -59,12 +60,15 @@ def split_pool(
         changes: What is new: half of what is judged by should be about it.
         judge_examples: Examples to judge by.
         has_weights: Whether the training knows weights; without, an example comes so many times instead.
+        neighbours: Similar questions with their SQL that a prompt shows, from the bank that will travel with the model.
 
     Raises:
         UsageError: A file cannot be written.
         DataError: The pool cannot be read, or nothing could be set aside.
     """
     sides = choose_sides(read_pool(pool), changes, judge_examples=judge_examples)
+    learned = (line.triple for line in read_pool(pool) if _side_of(line, sides) == "train")
+    near = Neighbours(choose_bank(learned) if neighbours else (), neighbours)
     counts: Counter[Side] = Counter()
     used: Counter[str] = Counter()
     names: dict[Side, str] = {"train": "train.jsonl", "dev": "eval.jsonl", "test": "test-examples.jsonl"}
@@ -83,7 +87,7 @@ def split_pool(
                     used[shape] += 1
                     files[side].write(_as_example(line.triple, counts["test"] + 1) + "\n")
                 else:
-                    files[side].write(_as_training(line, has_weights=has_weights and side == "train"))
+                    files[side].write(_as_training(line, near, has_weights=has_weights and side == "train"))
                 counts[side] += 1
         finally:
             for file in files.values():
@@ -194,10 +198,10 @@ def _as_example(triple: Triple, number: int) -> str:
     return json.dumps(fields, ensure_ascii=False)
 
 
-def _as_training(line: PoolLine, *, has_weights: bool) -> str:
+def _as_training(line: PoolLine, near: Neighbours, *, has_weights: bool) -> str:
     triple = line.triple
     fields: dict[str, object] = {
-        "messages": [message.model_dump() for message in triple.messages],
+        "messages": [message.model_dump() for message in near.show(triple)],
         "reply": triple.reply,
         "kind": triple.kind,
     }

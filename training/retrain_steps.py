@@ -140,6 +140,7 @@ def split_data(work: Work) -> Facts:
         work.changes,
         judge_examples=work.config.judge_examples,
         has_weights=is_finetuning(work.config, work.situation),
+        neighbours=work.config.neighbours,
     )
     narrate(f"{counts.train:,} examples to learn from, {counts.dev:,} to look at, {counts.test:,} to judge by.")
     return {name: str(n) for name, n in counts._asdict().items()}
@@ -185,6 +186,7 @@ def export_model(work: Work) -> Facts:
             db_id=schema.db_id,
             schema_fingerprint=schema.fingerprint,
             dialect=schema.dialect,
+            examples=work.config.neighbours,
         )
     )
     learned = list_learned(work.data / "pool.jsonl", work.changes, judge_examples=work.config.judge_examples)

@@ -21,13 +21,25 @@ from evaluation.folder import sha256_of
 from tests.training.retrain_library import LENIENT, approve, change_schema, finished_home, retrain_config, serving
 from tests.training.toy import require
 from training.base import BaseConfig
+from training.example_bank import choose_bank
 from training.retrain import main
 from training.retrain_config import RetrainConfig
 from training.retrain_data import read_pool
-from training.retrain_plan import SHIPPED_BASE, SMALL_RECIPE, find_layout, find_start, plan_training, prepare_start
+from training.retrain_plan import (
+    MOVING_RECIPE,
+    SHIPPED_BASE,
+    SMALL_RECIPE,
+    choose_recipe,
+    find_layout,
+    find_start,
+    plan_training,
+    prepare_start,
+)
 from training.retrain_run import retrain
+from training.retrain_split import list_learned, split_pool
 from training.retrain_state import list_runs, lock_database
 from training.retrain_steps import STEPS
+from training.schema_changes import SchemaChanges
 from training.situation import describe_situation, look_around
 
 require("torch", "llama_cpp")
@@ -82,6 +94,20 @@ def test_no_shape_is_both_trained_on_and_judged_by(finished: Path) -> None:
     assert not shapes["train.jsonl"] & shapes["test-examples.jsonl"]
     assert not shapes["train.jsonl"] & shapes["eval.jsonl"]
     assert not shapes["eval.jsonl"] & shapes["test-examples.jsonl"]
+
+
+def test_prompts_show_similar_pairs_of_those_that_are_learned_from(finished: Path, tmp_path: Path) -> None:
+    config = retrain_config(finished)
+    (run,) = list_runs(config.runs, "library", "sqlite")
+    pool, nothing = run.folder / "data" / "pool.jsonl", SchemaChanges()
+    split_pool(pool, tmp_path, nothing, judge_examples=40, has_weights=True, neighbours=2)
+    bank = {pair.question for pair in choose_bank(list_learned(pool, nothing, judge_examples=40))}
+    for name in ("train.jsonl", "eval.jsonl"):
+        lines = [json.loads(line) for line in (tmp_path / name).read_text(encoding="utf-8").splitlines()]
+        systems = [line["messages"][0]["content"] for line in lines]
+        shown = [[text[3:] for text in system.splitlines() if text.startswith("-- ")] for system in systems]
+        assert {0, 2} <= {len(questions) for questions in shown} <= {0, 1, 2}
+        assert {question for questions in shown for question in questions} <= bank
 
 
 def test_without_a_change_if_changed_says_so_in_one_line(environment: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,6 +207,14 @@ def test_what_has_changed_since_the_shipped_model_was_trained_is_told(shop_db_pa
         "added table supplier: supplier_key, name",
     ]
     assert find_start(config, look_around(config)) == SHIPPED_MODEL
+
+
+def test_weights_of_another_world_move_and_the_served_ones_go_on(home: Path) -> None:
+    other = retrain_config(home, base=SHIPPED_BASE, recipe=None)
+    situation = look_around(other)
+    assert situation.served_path is not None
+    assert choose_recipe(other, situation, find_start(other, situation)) == MOVING_RECIPE
+    assert choose_recipe(other, situation, situation.served_path) == SMALL_RECIPE
 
 
 def test_a_model_that_the_gate_refuses_does_not_serve(environment: Path, capsys: pytest.CaptureFixture[str]) -> None:
