@@ -1,7 +1,7 @@
 """The expressions and conditions of a query in plain English.
 
 In: one part of a query's sqlglot tree. Out: a phrase to put into a sentence. A part that has no phrase here comes out
-as its SQL, never as a guess. Reads no result and writes no sentence: explain.py does.
+as its SQL, never as a guess. Writes no sentence: `assistant.explain` and `assistant.describing` do.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ _SIGNS: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "−", exp.Mul: "×"
 _COMPARISONS: dict[type[exp.Expr], tuple[str, str]] = {
     exp.EQ: ("is", "is"),
     exp.NEQ: ("is not", "is not"),
+    exp.NullSafeEQ: ("is", "is"),
+    exp.NullSafeNEQ: ("is not", "is not"),
     exp.GT: ("is more than", "is after"),
     exp.GTE: ("is at least", "is on or after"),
     exp.LT: ("is less than", "is before"),
@@ -48,6 +50,7 @@ _WRAPPERS = (
     exp.Paren, exp.Cast, exp.TryCast, exp.Round, exp.Date, exp.Datetime, exp.TsOrDsToDate, exp.TsOrDsToTimestamp,
     exp.Lower, exp.Upper, exp.Trim,
 )  # fmt: skip
+_TRUTHS = (exp.Predicate, exp.Connector, exp.Not)
 
 
 class Phrases:
@@ -120,7 +123,7 @@ class Phrases:
             return "true" if node.this else "false"
         if isinstance(node, exp.Null):
             return "nothing"
-        if isinstance(node, exp.Predicate | exp.Connector | exp.Not):
+        if isinstance(node, _TRUTHS):
             return f"whether {self.condition(node)}"
         return node.sql()
 
@@ -149,7 +152,8 @@ class Phrases:
             return self._comparison(node)
         if isinstance(node, exp.Column):
             return self._flag(node, True)
-        return self.of(node)
+        # Of a rare kind of condition neither knows words.
+        return node.sql() if isinstance(node, _TRUTHS) else self.of(node)
 
     def tables_of(self, select: exp.Select) -> list[str]:
         """Name what a select reads, in the plural and in its order."""

@@ -7,14 +7,9 @@ import re
 import pytest
 
 from assistant.database import Database
-from assistant.explain import (
-    choose_chart,
-    describe_result,
-    explain_query,
-    is_grounded,
-    label_columns,
-    numbers_in,
-)
+from assistant.describing import describe_result, is_grounded, label_columns, numbers_in
+from assistant.explain import explain_query
+from assistant.roles import choose_chart
 from assistant.types import (
     Cell,
     ChartSpec,
@@ -480,6 +475,18 @@ def test_every_kind_of_query_gets_some_explanation_and_description(shop_db: Data
     assert text.endswith(".")
     assert explanation.endswith(".")
     assert "SELECT" not in explanation
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("gender IS 'x'", "where the gender is 'x'."),
+        ("gender IS DISTINCT FROM 'x'", "where the gender is not 'x'."),
+        ("full_name GLOB 'A*'", "where full_name GLOB 'A*'."),
+    ],
+)
+def test_rare_conditions_are_put_into_words_or_shown_as_they_are(shop_db: Database, condition: str, words: str) -> None:
+    assert words in explain(shop_db, f"SELECT COUNT(*) FROM customer WHERE {condition}")
 
 
 def test_periods_of_a_date_column_are_counted_as_periods(shop_db: Database) -> None:
