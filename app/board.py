@@ -42,7 +42,7 @@ def draw_saved_page() -> None:
         db_id = assistant.schema().db_id
         if session.memory is None:
             raise UsageError(session.fault or "Memory cannot be opened.", "Saved questions are kept there.")
-        saved = session.memory.list_saved(db_id, author=session.user)
+        saved = session.memory.saved.list(db_id, author=session.user)
     except QueryForgeError as error:
         draw_broken(error)
         return
@@ -163,7 +163,7 @@ def _pin(found: SavedQuestion, session: Session) -> None:
     if session.memory is None:
         return
     try:
-        session.memory.pin_saved(found.saved_id, is_pinned=not found.is_pinned)
+        session.memory.saved.pin(found.saved_id, is_pinned=not found.is_pinned)
     except QueryForgeError as error:
         tell_failure(error)
 
@@ -172,7 +172,7 @@ def _delete(found: SavedQuestion, session: Session) -> None:
     if session.memory is None:
         return
     try:
-        if session.memory.delete_saved(found.saved_id):
+        if session.memory.saved.delete(found.saved_id):
             st.session_state["deleted-saved"] = found
     except QueryForgeError as error:
         tell_failure(error)
@@ -183,8 +183,8 @@ def _undo(session: Session) -> None:
     if session.memory is None:
         return
     try:
-        back = session.memory.save_question(gone.name, gone.question, gone.sql, db_id=gone.db_id, author=gone.author)
-        session.memory.pin_saved(back.saved_id, is_pinned=gone.is_pinned)
+        back = session.memory.saved.save(gone.name, gone.question, gone.sql, db_id=gone.db_id, author=gone.author)
+        session.memory.saved.pin(back.saved_id, is_pinned=gone.is_pinned)
     except QueryForgeError as error:
         tell_failure(error)
         return

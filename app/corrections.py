@@ -121,7 +121,7 @@ def keep_thumb(assistant: Assistant, answer: Answer, verdict: Verdict, reason: s
     schema = assistant.schema()
     draft = answer.drafts[-1] if answer.drafts else None
     with Memory(assistant.settings.memory_url) as memory:
-        memory.add_feedback(
+        memory.feedback.add(
             verdict,
             question=answer.question.text,
             db_id=schema.db_id,

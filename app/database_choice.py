@@ -13,9 +13,10 @@ import streamlit as st
 
 from app.chat import draw_error
 from app.literal import literal
+from app.passwords import has_keyring
 from app.session import may_maintain
 from app.sidebar import DIALECT_NAMES, switch_database
-from app.sources import SCHEMES, add_source, data_folder, has_keyring, make_url, remove_source, try_source
+from app.sources import SCHEMES, add_source, data_folder, make_url, remove_source, try_source
 from app.uploading import ENDINGS, MAX_BYTES, clean_name, load_files
 from assistant.errors import QueryForgeError, UsageError, mask_secrets
 
@@ -182,7 +183,8 @@ def _try_and_add(session: Session, name: str | None, address: str | None, *, is_
         if not is_adding:
             st.success(literal(said), icon=":material/check_circle:")
             return
-        source = add_source(session.memory.setup, (name or "").strip() or found.db_id, str(address))
+        named = (name or "").strip() or found.db_id
+        source = add_source(session.memory.setup, named, str(address), author=session.user)
     except QueryForgeError as error:
         draw_error(error)
         return

@@ -40,10 +40,10 @@ def _save(exchange: Exchange, session: Session, assistant: Assistant, key: str) 
         return
     name = str(st.session_state.get(f"{key}-name") or exchange.text[:MAX_NAME_CHARS])
     try:
-        saved = session.memory.save_question(
+        saved = session.memory.saved.save(
             name, exchange.text, sql_of(exchange), db_id=assistant.schema().db_id, author=session.user
         )
-        session.memory.pin_saved(saved.saved_id, is_pinned=bool(st.session_state.get(f"{key}-pin", True)))
+        session.memory.saved.pin(saved.saved_id, is_pinned=bool(st.session_state.get(f"{key}-pin", True)))
     except QueryForgeError as error:
         st.toast(literal(f"Not saved: {error.message}"), icon=":material/warning:")
         return

@@ -6,7 +6,7 @@ is. A password in clear goes to the system's keyring or nowhere: it is never in 
 
 from __future__ import annotations
 
-import importlib.util
+import contextlib
 import os
 import re
 from contextlib import closing
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from assistant.errors import QueryForgeError, UsageError
+from app.passwords import forget_password, has_keyring, keep_password, read_password, why_no_keyring
+from assistant.errors import UsageError
 from assistant.types import Dialect, Record
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from assistant.memory.setup import Setup
     from assistant.settings import Settings
 
-KEYRING_SERVICE = "queryforge"
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
 SCHEMES: dict[str, tuple[str, int]] = {"PostgreSQL": ("postgresql", 5432), "MySQL or MariaDB": ("mysql", 3306)}
 """Kind of server -> how its URL begins, usual port."""
@@ -85,14 +85,11 @@ def add_source(setup: Setup, name: str, address: str, *, author: str = "") -> So
     if _REFERENCE.fullmatch(url.password):
         return setup.add_source(name, address, kind="server", password_in="environment", author=author)
     if not has_keyring():
-        raise UsageError(
-            "This password has no safe place here: QueryForge writes none to a file.",
-            "Put it into an environment variable and write ${NAME} in its place, or run: pip install keyring",
-        )
-    plain = url.set(password=None).render_as_string(hide_password=False)
+        raise UsageError("This password has no safe place here: QueryForge writes none to a file.", why_no_keyring())
+    plain = url._replace(password=None).render_as_string(hide_password=False)  # `set` takes None for "as it is"
     source = setup.add_source(name, plain, kind="server", password_in="keyring", author=author)
     try:
-        _keep_password(source.source_id, str(url.password))
+        keep_password(source.source_id, str(url.password))
     except BaseException:
         setup.remove_source(source.source_id, author=author)
         raise
@@ -107,14 +104,10 @@ def remove_source(setup: Setup, source: Source, *, author: str = "") -> None:
     """
     if not setup.remove_source(source.source_id, author=author):
         return
-    if source.password_in == "keyring" and has_keyring():
-        import keyring
-        from keyring.errors import KeyringError
-
-        try:
-            keyring.delete_password(KEYRING_SERVICE, source.source_id)
-        except KeyringError:  # gone already, or locked: without its address it opens nothing
-            return
+    if source.password_in == "keyring":
+        # Gone already, or locked: without its address it opens nothing.
+        with contextlib.suppress(UsageError):
+            forget_password(source.source_id)
     if source.kind == "upload":
         path = Path(source.address)
         path.unlink(missing_ok=True)
@@ -180,37 +173,11 @@ def resolve(address: str) -> str:
     return _REFERENCE.sub(value_of, address)
 
 
-def has_keyring() -> bool:
-    """Tell whether the package that reaches the system's keyring is installed."""
-    return importlib.util.find_spec("keyring") is not None
-
-
-def _keep_password(source_id: str, password: str) -> None:
-    import keyring
-    from keyring.errors import KeyringError
-
-    try:
-        keyring.set_password(KEYRING_SERVICE, source_id, password)
-    except KeyringError as error:
-        raise UsageError(
-            f"The system's keyring did not take the password: {error}.",
-            "Put it into an environment variable and write ${NAME} in its place.",
-        ) from error
-
-
 def _read_password(source: Source) -> str:
-    fault: QueryForgeError = UsageError(
-        f"The password of '{source.name}' is not in the system's keyring.", "Remove the database and add it again."
-    )
-    if not has_keyring():
-        raise fault
-    import keyring
-    from keyring.errors import KeyringError
-
-    try:
-        password = keyring.get_password(KEYRING_SERVICE, source.source_id)
-    except KeyringError as error:
-        raise fault from error
+    password = read_password(source.source_id)
     if password is None:
-        raise fault
-    return str(password)
+        raise UsageError(
+            f"The password of '{source.name}' is not in the system's keyring.",
+            "Remove the database and add it again.",
+        )
+    return password

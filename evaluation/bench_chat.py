@@ -2,7 +2,8 @@
 
 In: how many people, questions and rows. Out: a report of three parts: everyone asks at once (is each answered, with
 nothing of the others, and when); the server's memory as questions go on; its memory while all rows of a long result are
-made into a file. The real command serves; the people are tabs of `bench_tab`, each logged in as somebody else.
+made into a file; the course of it on stderr. The real command serves; the people are tabs of `bench_tab`, each logged
+in as somebody else.
 
 Does not cover: what a browser takes to paint; more servers than one.
 """
@@ -29,6 +30,7 @@ from assistant.errors import BackendError, DataError
 from assistant.settings import ENV_PREFIX, Settings
 from evaluation.bench_clock import render_times
 from evaluation.bench_tab import REMEDY, Reply, Tab
+from evaluation.progress import Progress, narrate
 
 QUESTIONS_PER_TAB = 5
 """Questions of a conversation; then the person comes with a new tab."""
@@ -90,9 +92,12 @@ def bench_chat(settings: Settings, *, users: int = 20, questions: int = 500, row
     """
     people = make_people(settings, users)
     with serve(settings, logs_in=True) as served:
+        narrate(f"{users} people ask at once.")
         first = ask_all(served, people, rounds=1)
         parts = [render_crowd(first, people)]
+        narrate(f"They ask on, up to {questions:,} questions.")
         parts.append(measure_memory(served, people, questions, asked=users))
+    narrate(f"One asks for {rows:,} rows.")
     parts.append(measure_rows(settings, rows))
     return "\n\n".join(parts)
 
@@ -221,6 +226,7 @@ def measure_memory(served: Served, people: Sequence[Person], questions: int, *, 
     """Ask on and read the server's memory now and then; people come with a new tab for every conversation."""
     lines = [f"chat: memory of the server, MB\nafter {asked:>5,} questions  {served.memory_mb():>7,.0f}"]
     leaks = 0
+    progress = Progress(max(questions, asked), done=asked, verb="answered")
     for goal in sorted({goal for goal in (*MEASURED_AFTER, questions) if asked < goal <= questions}):
         while asked < goal:
             rounds = max(1, min(QUESTIONS_PER_TAB, (goal - asked) // len(people)))
@@ -228,7 +234,9 @@ def measure_memory(served: Served, people: Sequence[Person], questions: int, *, 
             crowd = ask_all(served, some, rounds=rounds)
             leaks += len(crowd.leaks)
             asked += len(crowd.replies)
+            progress.step(by=len(crowd.replies))
         lines.append(f"after {asked:>5,} questions  {served.memory_mb():>7,.0f}")
+    progress.end()
     return "\n".join((*lines, f"words of others that reached somebody: {leaks}"))
 
 

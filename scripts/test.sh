@@ -3,8 +3,8 @@
 #
 #   scripts/test.sh [pytest arguments]
 #
-# PostgreSQL, MariaDB and Chromium are installed from Debian's packages when they are missing and this runs as root;
-# otherwise the tests that need them are skipped and say so (with CI=true a skip is a failure).
+# PostgreSQL, MariaDB, Chromium and GNOME's keyring are installed from Debian's packages when they are missing and this
+# runs as root; otherwise the tests that need them are skipped and say so (with CI=true a skip is a failure).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,6 +12,8 @@ packages=()
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
 command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || packages+=(mariadb-server)
 command -v chromium >/dev/null || packages+=(chromium)
+command -v gnome-keyring-daemon >/dev/null || packages+=(gnome-keyring)
+command -v dbus-daemon >/dev/null || packages+=(dbus)
 command -v g++ >/dev/null || packages+=(g++ make)
 if [ ${#packages[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -23,7 +25,7 @@ if [ ${#packages[@]} -gt 0 ]; then
   fi
 fi
 
-scripts/install.sh dev,train,postgres,mysql
+scripts/install.sh dev,train,postgres,mysql,keyring
 
 run() {
   echo "+ $*" >&2

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
@@ -50,11 +51,14 @@ def open_browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def serve_chat(flags: Sequence[str], environment: dict[str, str] | None = None) -> Iterator[str]:
-    """Run `queryforge chat` on a free port and give its address."""
+def serve_chat(
+    flags: Sequence[str], environment: dict[str, str] | None = None, folder: Path | None = None
+) -> Iterator[str]:
+    """Run `queryforge chat` on a free port, in a folder of its own if one is given, and give its address."""
     command = [sys.executable, "-m", "app.cli", "chat", "--port", str(free_port()), *flags]
+    given = os.environ | (environment or {})
     server = subprocess.Popen(
-        command, env=os.environ | (environment or {}), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command, env=given, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert server.stdout is not None
     try:

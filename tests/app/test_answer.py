@@ -159,7 +159,7 @@ def test_thumb_down_is_kept_with_its_reason(script: Script, tmp_path: Path) -> N
     press(page, "-send-down")
     assert any("You said: not right" in caption.value for caption in page.caption)
     with memory(tmp_path) as kept:
-        (entry,) = kept.list_feedback("shop")
+        (entry,) = kept.feedback.list("shop")
     assert (entry.verdict, entry.sql, entry.status) == ("down", CHANNELS, "answered")
     assert entry.reason == "Wrong rows. returned orders <b>count</b>"
     assert not any(key.endswith("-send-down") for key in keys(page, "button"))
@@ -170,7 +170,7 @@ def test_thumb_up_is_kept_for_a_refusal_too(script: Script, tmp_path: Path) -> N
     page = ask(open_page(), "Delete all customers")
     press(page, "-send-up")
     with memory(tmp_path) as kept:
-        (entry,) = kept.list_feedback("shop")
+        (entry,) = kept.feedback.list("shop")
     assert (entry.verdict, entry.status, entry.sql) == ("up", "refused", "")
 
 

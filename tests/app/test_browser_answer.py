@@ -60,7 +60,7 @@ def test_query_is_edited_saved_and_judged(script: Script, browser: Browser) -> N
         assert chat.foreign_requests == []
     with Memory(environment["QUERYFORGE_MEMORY_URL"]) as memory:
         (pair,) = memory.list_pairs("shop")
-        (entry,) = memory.list_feedback("shop")
+        (entry,) = memory.feedback.list("shop")
     assert (pair.state, pair.sql) == ("pending", STATES)
     assert (entry.verdict, entry.reason) == ("down", f"Wrong rows. {HOSTILE}")
 

@@ -78,8 +78,8 @@ def test_a_conversation_that_cannot_be_changed_stays_as_it_is(script: Script, fa
 def test_a_saved_question_that_cannot_be_changed_stays_as_it_is(script: Script, fail: list[bool]) -> None:
     environment = script(COUNT)
     with Memory(environment["QUERYFORGE_MEMORY_URL"]) as memory:
-        saved = memory.save_question("Customers", "How many customers?", COUNT, db_id="shop").saved_id
-        memory.pin_saved(saved, is_pinned=True)
+        saved = memory.saved.save("Customers", "How many customers?", COUNT, db_id="shop").saved_id
+        memory.saved.pin(saved, is_pinned=True)
     page = open_tab("saved")
     fail[0] = True
     for key in (f"pin-{saved}", f"delete-{saved}"):

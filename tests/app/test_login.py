@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -71,8 +73,11 @@ def test_people_log_in_with_their_roles_and_see_only_what_is_theirs(
     from tests.app.oidc_double import OidcDouble
 
     with OidcDouble() as provider:
-        path = tmp_path / "secrets.toml"
+        path, own = tmp_path / "secrets.toml", tmp_path / "own.sqlite"
         path.write_text(provider.secrets_toml(ROLES))
+        with closing(sqlite3.connect(own)) as database:
+            database.execute("CREATE TABLE part (id INTEGER PRIMARY KEY, label TEXT)")
+            database.commit()
         environment = script(COUNT) | {"STREAMLIT_SECRETS_FILES": str(path), "NO_PROXY": "127.0.0.1"}
 
         def log_in(url: str, name: str, **claims: object) -> Page:
@@ -94,6 +99,15 @@ def test_people_log_in_with_their_roles_and_see_only_what_is_theirs(
             go_to(ana, "Maintain")
             ana.get_by_test_id("stButtonGroup").get_by_text("Audit log", exact=True).click()
             expect(ana.get_by_test_id("stDataFrame")).to_contain_text("ana@example.com")
+            # A database that she adds is hers, and asked at once.
+            go_to(ana, "Databases")
+            ana.get_by_test_id("stButtonGroup").get_by_text("All databases", exact=True).click()
+            ana.get_by_label("Name", exact=True).fill("Parts")
+            ana.get_by_label("Address", exact=True).fill(str(own))
+            ana.get_by_role("button", name="Test and add").click()
+            expect(ana.get_by_test_id("stMainBlockContainer")).to_contain_text(
+                re.compile("Parts.*Asked now", re.DOTALL)
+            )
             ana.get_by_role("button", name="Log out").click()
             expect(ana.get_by_role("button", name="Log in")).to_be_visible()
 
@@ -115,6 +129,8 @@ def test_people_log_in_with_their_roles_and_see_only_what_is_theirs(
     with Memory(environment["QUERYFORGE_MEMORY_URL"]) as memory:
         assert [talk.title for talk in memory.conversations.list(author="ana@example.com")] == ["How many customers?"]
         assert memory.audit.list_authors() == ("ana@example.com",)
+        assert [source.name for source in memory.setup.list_sources(author="ana@example.com")] == ["Parts"]
+        assert memory.setup.list_sources() == ()
 
 
 @pytest.mark.browser

@@ -177,7 +177,7 @@ def test_a_saved_question_stands_on_the_board_and_is_refreshed(script: Script, t
         page.run()
         assert page.metric[0].value == "2"
         with memory() as kept:
-            (saved,) = kept.list_saved()
+            (saved,) = kept.saved.list()
         press(page, f"refresh-{saved.saved_id}")
         assert page.metric[0].value == "3"
         press(page, f"pin-{saved.saved_id}")
@@ -185,7 +185,7 @@ def test_a_saved_question_stands_on_the_board_and_is_refreshed(script: Script, t
         press(page, f"delete-{saved.saved_id}")
         press(page, "undo-saved")
         with memory() as kept:
-            assert [found.name for found in kept.list_saved()] == ["How many customers?"]
+            assert [found.name for found in kept.saved.list()] == ["How many customers?"]
 
 
 def test_databases_page_shows_columns_and_hides_masked_values(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import sys
-import types
 from pathlib import Path
 
 import pytest
@@ -49,33 +46,6 @@ def test_a_variable_stands_for_a_password_or_the_whole_address(tmp_path: Path, m
     assert parse_url(settings_for(chosen, part).database_url)[0].password == SECRET
     assert settings_for(chosen, whole).database_url == "mysql://u:p@h/d"
     assert SECRET not in repr(settings_for(chosen, part))
-
-
-def test_a_password_goes_to_the_keyring_and_leaves_it_with_the_database(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept: dict[tuple[str, str], str] = {}
-    keyring, errors = types.ModuleType("keyring"), types.ModuleType("keyring.errors")
-    keyring.__spec__ = importlib.machinery.ModuleSpec("keyring", None)
-    errors.KeyringError = type("KeyringError", (Exception,), {})  # type: ignore[attr-defined]
-    keyring.set_password = lambda service, name, secret: kept.update({(service, name): secret})  # type: ignore[attr-defined]
-    keyring.get_password = lambda service, name: kept.get((service, name))  # type: ignore[attr-defined]
-    keyring.delete_password = lambda service, name: kept.pop((service, name))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "keyring", keyring)
-    monkeypatch.setitem(sys.modules, "keyring.errors", errors)
-    chosen = settings(tmp_path)
-    with Memory(chosen.memory_url) as memory:
-        url = make_url("PostgreSQL", host="h", port=5432, database="d", user="u", password=SECRET)
-        source = add_source(memory.setup, "a", url)
-        assert "h:5432/d" in source.address
-        assert list(kept.values()) == [SECRET]
-        from assistant.drivers.engines import parse_url
-
-        assert parse_url(settings_for(chosen, source).database_url)[0].password == SECRET
-        remove_source(memory.setup, source)
-        assert kept == {}
-        with pytest.raises(UsageError, match="not in the system's keyring"):
-            settings_for(chosen, source)
 
 
 def test_a_server_that_was_added_has_a_glossary_in_the_data_folder(tmp_path: Path) -> None:

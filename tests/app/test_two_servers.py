@@ -91,7 +91,7 @@ def test_what_is_said_on_one_server_is_there_on_the_other(script: Script, browse
         assert set(asked[2:]) == {"Asked on one?", "Asked on two?"}
         assert first.faults == second.faults == []
     with Memory(store) as memory:
-        assert [thumb.verdict for thumb in memory.list_feedback("shop")] == ["up"]
+        assert [thumb.verdict for thumb in memory.feedback.list("shop")] == ["up"]
         assert [pair.question for pair in memory.list_pairs("shop", "approved")] == [QUESTION]
         assert memory.audit.count() >= 4
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import time
@@ -9,13 +10,15 @@ from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 from markdown_it import MarkdownIt
 
 from app.chat import Exchange
 from app.diagram import describe_keys, draw_keys
 from app.gaps import read_names
+from app.retraining import Course, Launch, default_wishes, read_course, start_retraining, stop_retraining
 from app.transcript import write_html, write_markdown
-from app.upkeep import Course, list_reports, read_course, start_retraining, stop_retraining
+from app.upkeep import command_environment, list_reports
 from assistant.database import connect
 from assistant.settings import Settings
 from assistant.types import Answer, Column, ForeignKey, QueryResult, Question, ResultColumn, Table
@@ -118,13 +121,14 @@ def test_a_retraining_is_followed_and_stopped_from_another_process(tmp_path: Pat
     with closing(connect(str(path))) as opened:
         schema = opened.schema()
     assert read_course(settings, schema).state == "none"
-    start_retraining(settings, schema, minutes=0.1)
+    wishes = default_wishes().model_copy(update={"minutes": 0.1})
+    start_retraining(settings, schema, wishes)
     assert read_course(settings, schema).state == "running"
     stop_retraining(settings, schema)
     ended = wait_for_end(settings, schema)
     assert ended.state == "stopped"
     path.unlink()
-    start_retraining(settings, schema, minutes=0.1)
+    start_retraining(settings, schema, wishes)
     failed = wait_for_end(settings, schema)
     assert failed.state == "failed"
     assert any("own.sqlite" in line for line in failed.lines)
@@ -133,10 +137,45 @@ def test_a_retraining_is_followed_and_stopped_from_another_process(tmp_path: Pat
 def wait_for_end(settings: Settings, schema: object) -> Course:
     for _ in range(1200):
         course = read_course(settings, schema)  # type: ignore[arg-type]
-        if course.state != "running":
+        if not course.is_running:
             return course
         time.sleep(0.2)
     raise AssertionError("it goes on and on")
+
+
+def test_a_process_that_has_the_number_of_a_retraining_by_chance_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "own.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE part (id INTEGER PRIMARY KEY)")
+        database.commit()
+    settings = Settings(database_url=str(path), models_path=tmp_path / "models")
+    with closing(connect(str(path))) as opened:
+        schema = opened.schema()
+    path.unlink()
+    start_retraining(settings, schema, default_wishes())
+    wait_for_end(settings, schema)
+    (note,) = tmp_path.rglob("launch.json")
+    (note.parent / "rc").unlink()
+    launch = Launch.model_validate_json(note.read_bytes())
+    # This very process runs, and began at another time; so does one after the machine was switched off and on.
+    note.write_text(launch.model_copy(update={"pid": os.getpid()}).model_dump_json())
+    assert read_course(settings, schema).state == "failed"
+    stop_retraining(settings, schema)  # and nobody is interrupted
+
+
+def test_a_command_elsewhere_gets_the_settings_of_a_file_with_whole_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = ("DATABASE_URL=sqlite:///data/own.sqlite", "MEMORY_URL=kept.sqlite", "GLOSSARY_PATH=terms.toml",
+             "OPENAI_API_KEY=quiet", "BACKEND=ollama")  # fmt: skip
+    (tmp_path / ".env").write_text("".join(f"QUERYFORGE_{line}\n" for line in lines))
+    found = command_environment(Settings.load())
+    assert found["QUERYFORGE_DATABASE_URL"] == str(tmp_path / "data" / "own.sqlite")
+    assert found["QUERYFORGE_MEMORY_URL"] == str(tmp_path / "kept.sqlite")
+    assert found["QUERYFORGE_GLOSSARY_PATH"] == str(tmp_path / "terms.toml")
+    assert found["QUERYFORGE_OPENAI_API_KEY"] == "quiet"
+    assert found["QUERYFORGE_BACKEND"] == "ollama"
 
 
 def test_reports_are_found_with_their_accuracy_latest_first(tmp_path: Path) -> None:

@@ -94,14 +94,16 @@ def change_schema(path: Path) -> None:
         database.commit()
 
 
-def make_base(database: Path, folder: Path) -> Path:
-    """Train a model of about 100,000 weights from nothing; gives its folder."""
+def make_base(database: Path, folder: Path, *, max_steps: int = 320, is_confused: bool = False) -> Path:
+    """Train a model of about 100,000 weights from nothing, or a confused one that any other beats; gives its folder."""
     generate(DatagenConfig(database_url=str(database), out=folder / "data", count=COUNT))
+    if is_confused:
+        _mix_up(folder / "data" / "train.jsonl")
     _stress_smoke_question(folder / "data" / "train.jsonl")
     config = BaseConfig(
         data_dir=folder / "data",
         out_dir=folder / "run",
-        max_steps=320,
+        max_steps=max_steps,
         hidden_size=64,
         num_layers=2,
         num_heads=2,
@@ -117,6 +119,15 @@ def make_base(database: Path, folder: Path) -> Path:
         threads=1,
     )
     return train_base(config).model_dir
+
+
+def _mix_up(path: Path) -> None:
+    """Answer every question with the SQL of another: whoever learns it writes SQL and knows nothing."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    replies = [line["reply"] for line in lines]
+    random.Random(1).shuffle(replies)
+    mixed = ({**line, "reply": reply} for line, reply in zip(lines, replies, strict=True))
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in mixed), encoding="utf-8")
 
 
 def _stress_smoke_question(path: Path) -> None:
