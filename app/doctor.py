@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Literal
 
 from app.display import printable
 from app.flags import add_settings_flags, load_settings
-from app.privacy import describe_sending
-from assistant.errors import QueryForgeError
+from app.privacy import MAX_SHOWN_ROWS, describe_sending, describe_wording
+from assistant.errors import BackendGone, QueryForgeError
 
 if TYPE_CHECKING:
     from assistant.settings import Settings
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 OLDEST_PYTHON = (3, 11)
 OLLAMA_TIMEOUT_S = 2.0
+ANSWER_TIMEOUT_S = 5.0
+"""How long the server of the answer model, which may be far away, may take to say what it has."""
 EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("torch", "transformers", "peft"),
     "export": ("gguf", "safetensors"),
@@ -93,6 +95,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield _match(info, schema)
     if info is not None:
         yield _privacy(settings, info, schema)
+    yield _answers(settings)
     yield _ollama(settings)
     yield _gpu()
     yield _aws()
@@ -175,6 +178,39 @@ def _privacy(settings: Settings, info: ModelInfo, schema: DatabaseSchema | None)
             remedy = "Correct QUERYFORGE_MASKED_COLUMNS."
             return Finding("note", "Privacy", f"{text} No column is masked by: {', '.join(unused)}.", remedy)
     return Finding("note" if text.startswith("Sent") else "ok", "Privacy", text)
+
+
+def _answers(settings: Settings) -> Finding:
+    """Look for the model that puts answers into words; without it they keep the words that QueryForge finds."""
+    from assistant.backends.choose import choose_answer_backend
+
+    model = settings.answer_model
+    if not model:
+        return Finding("ok", "Answers", "in QueryForge's own words; no answer model is set")
+    if not settings.send_values:
+        text = f"the answer model '{model}' is not asked: models may see no values of the data"
+        return Finding("note", "Answers", text, "Set QUERYFORGE_SEND_VALUES=true to use it.")
+    try:
+        backend = choose_answer_backend(
+            settings.model_copy(update={"answer_timeout_s": min(settings.answer_timeout_s, ANSWER_TIMEOUT_S)})
+        )
+    except QueryForgeError as error:
+        return Finding("fault", "Answers", error.message, error.hint)  # nothing starts with such an address
+    try:
+        with closing(backend):
+            backend.info()
+    except QueryForgeError as error:
+        is_ollama = settings.answer_backend == "ollama"
+        if isinstance(error, BackendGone):
+            remedy = f"Start the server, or correct QUERYFORGE_{'OLLAMA_HOST' if is_ollama else 'OPENAI_URL'}."
+        else:
+            # Backends name what sets the model that writes SQL.
+            remedy = error.hint.replace("QUERYFORGE_MODEL", "QUERYFORGE_ANSWER_MODEL")
+            remedy = remedy.replace("queryforge register", f"ollama pull {model}")
+        return Finding("note", "Answers", f"no words from the answer model '{model}': {error.message}", remedy)
+    where = "another machine" if describe_wording(settings) else "this machine"
+    text = f"'{model}' puts them into words; it sees your questions and {MAX_SHOWN_ROWS} rows of each result"
+    return Finding("ok", "Answers", f"{text}, on {where}")
 
 
 def _ollama(settings: Settings) -> Finding:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def describe_sending(settings: Settings, info: ModelInfo) -> str:
     """Say to which host questions go, and whether values of the data go with them; empty when nothing leaves."""
     receiver = _receiver(settings, info)
-    others = [_describe_embedding(settings), _describe_wording(settings)]
+    others = [_describe_embedding(settings), describe_wording(settings)]
     if not receiver:
         return " ".join(filter(None, others))
     what = "your questions, earlier queries, and the names, types and comments of tables and columns"
@@ -52,6 +52,24 @@ def privacy_note(settings: Settings, info: ModelInfo) -> str:
     return " ".join([*places, "Queries only read, and nothing here can change the database."])
 
 
+def describe_wording(settings: Settings) -> str:
+    """Say where rows go to be put into words; empty when they are not, or stay on this machine."""
+    if not settings.answer_model or not settings.send_values:
+        return ""
+    is_ollama = settings.answer_backend == "ollama"
+    address = settings.ollama_host if is_ollama else settings.openai_url
+    host = urlsplit(address if "://" in address else f"//{address}").hostname
+    is_cloud = is_ollama and settings.answer_model.endswith(("-cloud", ":cloud"))
+    if _is_here(host) and not is_cloud:
+        return ""
+    where = f"the {'Ollama server' if is_ollama else 'server'} at {host}"
+    cloud = ", which passes them on to Ollama's cloud" if is_cloud else ""
+    return (
+        f"Sent to {where}{cloud}, to be put into words: your questions and the first {MAX_SHOWN_ROWS} rows of their "
+        "results, masked columns covered (QUERYFORGE_ANSWER_MODEL= stops that)."
+    )
+
+
 def _receiver(settings: Settings, info: ModelInfo) -> str:
     """Name what gets the questions; empty when it is on this machine."""
     if info.backend == "sagemaker":
@@ -77,24 +95,6 @@ def _describe_embedding(settings: Settings) -> str:
     if not settings.embedding_model or not settings.send_values or _is_here(host):
         return ""
     return f"Sent to the Ollama server at {host}, to compare them: your questions, and approved ones like them."
-
-
-def _describe_wording(settings: Settings) -> str:
-    """Say where rows go to be put into words; empty when they are not, or stay on this machine."""
-    if not settings.answer_model or not settings.send_values:
-        return ""
-    is_ollama = settings.answer_backend == "ollama"
-    address = settings.ollama_host if is_ollama else settings.openai_url
-    host = urlsplit(address if "://" in address else f"//{address}").hostname
-    is_cloud = is_ollama and settings.answer_model.endswith(("-cloud", ":cloud"))
-    if _is_here(host) and not is_cloud:
-        return ""
-    where = f"the {'Ollama server' if is_ollama else 'server'} at {host}"
-    cloud = ", which passes them on to Ollama's cloud" if is_cloud else ""
-    return (
-        f"Sent to {where}{cloud}, to be put into words: your questions and the first {MAX_SHOWN_ROWS} rows of their "
-        "results, masked columns covered (QUERYFORGE_ANSWER_MODEL= stops that)."
-    )
 
 
 def _is_here(host: str | None) -> bool:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assistant.prompts import render_prompt
-from assistant.schema import MAX_TABLE_TOKENS, index_schema, link_schema, with_listing
+from assistant.schema import MAX_TABLE_TOKENS, link_schema, with_listing
+from assistant.schema_index import index_schema
 from assistant.types import DatabaseSchema, KnownPair, MatchedValue, PromptLayout, Question, SchemaContext
 
 MAX_KNOWN_TOKENS = 20_000

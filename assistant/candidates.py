@@ -21,6 +21,11 @@ SURE_TO_DECLINE = 0.5
 """Probability of a whole reply that declines, below which it is in doubt."""
 MAX_EXTRA_S = 12.0
 """No further draft is begun when those that were drawn have taken so long: a large model on a slow machine."""
+DOUBT_WEIGHT = 0.03
+"""What is left of a draft's weight with each doubt about it (`assistant.fidelity`): of the first drafts for the public
+questions one in nine of those in doubt was right, of the others two in three."""
+DOUBTED = 0.2
+"""What is left of the confidence in an answer whose query is still in doubt; about what those drafts were right."""
 SURE_AFTER = 3
 """Drafts, the first included, that end the drawing when all of them agree."""
 MIN_TO_ASK_BACK = 4
@@ -40,6 +45,8 @@ class Candidate:
     draft: SqlDraft
     query: GuardedQuery
     result: QueryResult
+    doubts: tuple[str, ...] = ()
+    """What of the question it leaves out, or adds to it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class Group:
     """Drafts that came to the same result."""
 
     members: tuple[Candidate, ...]
-    """The likeliest first."""
+    """The likeliest of the least doubted first."""
     probability: float | None
     """What the model gives to its distinct drafts together; None where the backend does not tell."""
     agreement: float
@@ -55,21 +62,28 @@ class Group:
 
     @property
     def best(self) -> Candidate:
-        """The likeliest member."""
+        """The likeliest of the least doubted members."""
         return self.members[0]
 
     @property
     def weight(self) -> float:
-        """How much is to be said for it: probability, else agreement; half of it for a result that says nothing."""
+        """How much is to be said for it: probability, else agreement; less with doubts, or where a result is empty."""
         weight = self.agreement if self.probability is None else self.probability
+        weight *= DOUBT_WEIGHT**self.doubts
         return weight / 2 if says_nothing(self.best.result) else weight
 
+    @property
+    def doubts(self) -> int:
+        """How many doubts there are about the least doubted member."""
+        return len(self.best.doubts)
 
-def is_doubtful(completion: Completion, result: QueryResult) -> bool:
+
+def is_doubtful(completion: Completion, result: QueryResult, doubts: Sequence[str] = ()) -> bool:
     """Tell whether a draft that ran had better be compared with others."""
     probability = find_probability([completion])
     return (
-        (probability is not None and probability < SURE_PROBABILITY)
+        bool(doubts)
+        or (probability is not None and probability < SURE_PROBABILITY)
         or completion.rejected_tokens > 0
         or bool(completion.unconstrained_reason)
         or says_nothing(result)
@@ -108,7 +122,7 @@ def group(candidates: Sequence[Candidate], drafts: int) -> tuple[Group, ...]:
         by_result.setdefault(_key(candidate.result), []).append(candidate)
     groups = [
         Group(
-            members=tuple(sorted(members, key=_likelihood, reverse=True)),
+            members=tuple(sorted(members, key=lambda member: (len(member.doubts), -_likelihood(member)))),
             probability=find_probability([member.draft.completion for member in members]),
             agreement=len(members) / drafts,
         )
@@ -119,10 +133,24 @@ def group(candidates: Sequence[Candidate], drafts: int) -> tuple[Group, ...]:
 
 def needs_choice(groups: Sequence[Group]) -> bool:
     """Tell whether the drafts disagree so much that only the person can say what was meant."""
-    telling = [found for found in groups if not says_nothing(found.best.result)]
+    telling = find_readings(groups)
     drafts = sum(len(found.members) for found in groups)
     # Asking back is no answer: it is kept for drafts of which no two agree.
     return len(telling) > 1 and drafts >= MIN_TO_ASK_BACK and max(len(found.members) for found in groups) == 1
+
+
+def find_readings(groups: Sequence[Group]) -> list[Group]:
+    """List the groups that may be what was meant: those with something to show and no more doubts than any other."""
+    telling = [found for found in groups if not says_nothing(found.best.result)]
+    least = min((found.doubts for found in telling), default=0)
+    return [found for found in telling if found.doubts == least]
+
+
+def is_repaired(candidate: Candidate, first: Candidate | None) -> bool:
+    """Tell whether a draft ends the doubts about the first one, and is likely enough to look no further."""
+    probability = find_probability([candidate.draft.completion])
+    is_sure = probability is None or probability >= SURE_PROBABILITY
+    return first is not None and bool(first.doubts) and not candidate.doubts and is_sure
 
 
 def find_probability(completions: Sequence[Completion]) -> float | None:

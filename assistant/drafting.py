@@ -9,8 +9,9 @@ guard and runs on the database as the first did; one that is refused, or fails, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from assistant.backends.base import Backend
 from assistant.candidates import (
@@ -19,15 +20,17 @@ from assistant.candidates import (
     Candidate,
     Group,
     find_probability,
+    find_readings,
     group,
+    is_repaired,
     is_settled,
     needs_choice,
-    says_nothing,
 )
 from assistant.constraint.draft import SqlConstraint
 from assistant.database import Database
+from assistant.describing import describe_result, label_columns
 from assistant.errors import BackendError, BackendGone, DatabaseError
-from assistant.explain import describe_result, explain_query, label_columns
+from assistant.explain import explain_query
 from assistant.guard import check
 from assistant.prompts import parse_reply
 from assistant.settings import Settings
@@ -35,6 +38,13 @@ from assistant.types import DatabaseSchema, Prompt, Question, Reading, Rejection
 
 PREVIEW_ROWS = 3
 """Rows of a reading that are shown."""
+
+
+class _Drawn(NamedTuple):
+    draft: SqlDraft
+    candidate: Candidate | None
+    """What came of it; None where it declines, is refused or fails."""
+    declines: bool
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,10 @@ class Drafting:
     prompt: Prompt
     on_text: Callable[[str], None]
     """Called with each draft as it grows; what it raises ends the work."""
+    find_doubts: Callable[[str], tuple[str, ...]]
+    """Says what of the question a statement leaves out, or adds to it."""
+    repair: Prompt | None = None
+    """Tells the model what is in doubt about the first draft; None where nothing is."""
 
     def compare(self, draft: SqlDraft, first: Candidate | None, question: Question, schema: DatabaseSchema) -> Opinion:
         """Draw more drafts and hold their results against each other.
@@ -75,12 +89,14 @@ class Drafting:
             schema: For readings in words.
         """
         ran, drawn = [first] if first else [], list[SqlDraft]()
-        declined = int(_declines(draft))
-        for another, candidate in self._draw(draft, first):
+        declined = int(parse_reply(draft.completion.text).kind != "sql")
+        for another, candidate, declines in self._draw(draft, first):
             drawn.append(another)
-            declined += _declines(another)
+            declined += declines
             if candidate is not None:
                 ran.append(candidate)
+                if is_repaired(candidate, first):
+                    break
             if first is not None and is_settled(ran, self.settings.max_candidates - len(drawn)):
                 break
         if first is None and len(ran) <= declined:
@@ -89,44 +105,48 @@ class Drafting:
         groups = group(ran, 1 + len(drawn))
         probability, agreement = groups[0].probability, groups[0].agreement
         if needs_choice(groups):
-            readings = tuple(_read(found, question, schema) for found in _offered(groups))
+            readings = tuple(_read(found, question, schema) for found in find_readings(groups)[:MAX_READINGS])
             return Opinion(None, probability, agreement, tuple(drawn), readings)
         # Who came first to the result is as right as the likeliest, and has been shown already.
-        chosen = first if first in groups[0].members else groups[0].best
+        best = groups[0].best
+        chosen = first if first in groups[0].members and first and len(first.doubts) == len(best.doubts) else best
         others = tuple(draft for draft in drawn if draft is not chosen.draft)
         return Opinion(chosen, probability, agreement, others)
 
-    def _draw(self, begun: SqlDraft, first: Candidate | None) -> Iterator[tuple[SqlDraft, Candidate | None]]:
-        """Give drafts one by one; without a candidate where one is refused, declines or fails."""
+    def _draw(self, begun: SqlDraft, first: Candidate | None) -> Iterator[_Drawn]:
+        """Draw drafts one by one, and run each that is SQL."""
         ends_at = time.perf_counter() + MAX_EXTRA_S
         known = {_plain(begun.sql): first} if first else {}
-        for seed in range(1, self.settings.max_candidates + 1):
+        # Told what is in doubt, the model is not asked to vary: its likeliest reply is wanted.
+        wanted: list[tuple[Prompt, Sampling | None]] = [] if self.repair is None else [(self.repair, None)]
+        wanted += [(self.prompt, Sampling(seed=seed)) for seed in range(1, self.settings.max_candidates + 1)]
+        for number, (prompt, sampling) in enumerate(wanted, start=1):
             left_s = ends_at - time.perf_counter()
             if left_s <= 0:
                 return
             try:
                 completion = self.backend.complete(
-                    self.prompt,
+                    prompt,
                     max_tokens=self.settings.max_reply_tokens,
                     on_text=self.on_text,
                     constraint=SqlConstraint(self.linked) if self.settings.constrain_names else None,
-                    sampling=Sampling(seed=seed),
+                    sampling=sampling,
                 )
             except BackendGone:
                 return  # what there is stands; the next question will find out
             except BackendError:
                 continue  # this one was cut: others need not be
             reply = parse_reply(completion.text)
-            attempt = begun.attempt + seed
-            draft = SqlDraft(sql=reply.text, attempt=attempt, completion=completion, is_drawn=True)
+            attempt, is_drawn = begun.attempt + number, sampling is not None
+            draft = SqlDraft(sql=reply.text, attempt=attempt, completion=completion, is_drawn=is_drawn)
             if reply.kind != "sql":
-                yield draft, None
+                yield _Drawn(draft, None, declines=True)
                 continue
             same = known.get(_plain(draft.sql))
-            candidate = Candidate(draft, same.query, same.result) if same else self._run(draft, left_s)
+            candidate = replace(same, draft=draft) if same else self._run(draft, left_s)
             if candidate is not None:
                 known[_plain(draft.sql)] = candidate
-            yield draft, candidate
+            yield _Drawn(draft, candidate, declines=False)
 
     def _run(self, draft: SqlDraft, left_s: float) -> Candidate | None:
         query = check(draft, self.linked, max_rows=self.settings.max_rows)
@@ -136,12 +156,9 @@ class Drafting:
             result = self.database.run(query, timeout_s=min(self.settings.query_timeout_s, left_s))
         except DatabaseError:
             return None
-        return None if isinstance(result, Rejection) else Candidate(draft, query, result)
-
-
-def _offered(groups: Sequence[Group]) -> tuple[Group, ...]:
-    # A reading that finds something comes before one that finds nothing; the order stays otherwise.
-    return tuple(sorted(groups, key=lambda found: says_nothing(found.best.result))[:MAX_READINGS])
+        if isinstance(result, Rejection):
+            return None
+        return Candidate(draft, query, result, self.find_doubts(draft.sql))
 
 
 def _read(found: Group, question: Question, schema: DatabaseSchema) -> Reading:
@@ -155,10 +172,6 @@ def _read(found: Group, question: Question, schema: DatabaseSchema) -> Reading:
     )
     text = explain_query(query, schema) or describe_result(question, query, result)
     return Reading(text=text, sql=found.best.draft.sql, preview=preview, share=found.agreement)
-
-
-def _declines(draft: SqlDraft) -> bool:
-    return parse_reply(draft.completion.text).kind != "sql"
 
 
 def _plain(sql: str) -> str:

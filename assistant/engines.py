@@ -28,7 +28,8 @@ from assistant.settings import Settings
 from assistant.types import DatabaseSchema, KnownPair, MatchedValue, ModelInfo
 
 if TYPE_CHECKING:
-    from assistant.graph import AgentContext, AgentGraph
+    from assistant.graph import AgentGraph
+    from assistant.steps import AgentContext
 
 MAX_EXAMPLE_TOKENS = 400
 """Most tokens that similar questions may take in a prompt; an eighth of the context where that is less."""
@@ -179,7 +180,8 @@ class Engines:
 
     def _prepare(self, backend: Backend, *, refresh: bool = False) -> tuple[AgentGraph, AgentContext]:
         """Load the model and compile the graph."""
-        from assistant.graph import AgentContext, build_graph
+        from assistant.graph import build_graph
+        from assistant.steps import AgentContext
 
         info, schema = backend.info(), self._database.schema(refresh)
         sends_values = self._settings.send_values

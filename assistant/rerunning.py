@@ -15,11 +15,13 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from assistant.database import Database
+from assistant.describing import describe_result, label_columns
 from assistant.drivers.streaming import RowBatch
 from assistant.errors import UsageError
-from assistant.explain import choose_chart, describe_result, explain_query, label_columns
+from assistant.explain import explain_query
 from assistant.grammar import TooComplex, read_statements, read_tokens, write
 from assistant.guard import check
+from assistant.roles import choose_chart
 from assistant.settings import Settings
 from assistant.types import (
     Answer,

@@ -105,6 +105,9 @@ class Settings(Record):
     check_scope: bool = True
     """Whether questions that are none for this database are declined, or asked back about, before a model is asked;
     switched off, the model alone decides that."""
+    check_fidelity: bool = True
+    """Whether a draft is held against the question's numbers, names and values: one that leaves some out, or has
+    others, is compared with more drafts, and an answer that still does says so."""
     match_values: bool = True
     """Whether the words of a question are looked up among the values of the data, so that the model is told how they
     are stored: `address.country = 'Germany'`."""

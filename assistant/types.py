@@ -319,8 +319,8 @@ class QueryResult(Record):
 class Rejection(Record):
     """Why a draft was not run, or could not be: fed back to the model, shown to the person."""
 
-    stage: Literal["guard", "database"]
-    """Who refused."""
+    stage: Literal["guard", "database", "question"]
+    """Who refused; `question` where a draft does not say what was asked."""
     rule: str
     """Name of the rule, such as `read-only` or `unknown-column`."""
     message: str

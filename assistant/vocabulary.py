@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from assistant.schema import index_schema
+from assistant.schema_index import index_schema
 from assistant.types import DatabaseSchema, Table
 from assistant.words import COMMON_WORDS, QUESTION_WORDS, STOP_WORDS, split_name, stem, tokenize
 from assistant.writing import humanise, join_words, plural

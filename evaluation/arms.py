@@ -44,6 +44,7 @@ HELPS: tuple[Help, ...] = (
     Help(name="constraint", off={"constrain_names": False}, meaning="lets only names be written that exist"),
     Help(name="repair", off={"max_attempts": 1}, meaning="gives a refused draft back to the model, with the reason"),
     Help(name="candidates", off={"max_candidates": 0}, meaning="draws more drafts in doubt and compares their results"),
+    Help(name="fidelity", off={"check_fidelity": False}, meaning="doubts drafts that leave words of the question out"),
 )
 """In the order in which they are switched on: what decides before the model writes comes first."""
 

@@ -13,7 +13,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from assistant.schema import index_schema
+from assistant.schema_index import index_schema
 from assistant.types import Column, DatabaseSchema, ForeignKey, MatchedValue, Table
 from assistant.words import split_name
 

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 
-from assistant.schema import MAX_TABLE_TOKENS, index_schema, link_schema
+from assistant.schema import MAX_TABLE_TOKENS, link_schema
+from assistant.schema_index import index_schema
 from assistant.types import DatabaseSchema, Question
 from assistant.values import ValueIndex
 from evaluation.bench_clock import render_times, run_cpu_ms

@@ -58,6 +58,8 @@ class Identity(Record):
     """Whether only names that exist could be written."""
     check_scope: bool = True
     """Whether questions were declined before a model was asked."""
+    check_fidelity: bool = True
+    """Whether drafts were held against the words of the question."""
     match_values: bool = True
     """Whether words of a question were looked up among the values of the data."""
     send_values: bool = True
@@ -177,6 +179,7 @@ def identify(examples: Path, settings: Settings, info: ModelInfo, schemas: Seque
         max_candidates=settings.max_candidates,
         constrain_names=settings.constrain_names,
         check_scope=settings.check_scope,
+        check_fidelity=settings.check_fidelity,
         match_values=settings.match_values,
         send_values=settings.send_values,
         link_tables=settings.link_tables,

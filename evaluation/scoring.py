@@ -2,28 +2,26 @@
 
 In: what was asked, what the assistant made of it, and the addresses of a database, of its variants and, where the gold
 SQL is written for another database, of that one. Out: one Score per prediction, with its reason. Gold that does not
-work stops the run: a score against it would mean nothing. Who answered, and how, is not this file's business.
+work stops the run (`evaluation.gold`). Who answered, and how, is not this file's business.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
-from assistant.errors import DatabaseError, DataError
+from assistant.errors import DatabaseError
 from assistant.types import QueryResult, Record, Rejection, Status
-from evaluation.cache import Execution, ResultCache
-from evaluation.compare import Verdict, same_result
-from evaluation.dialects import translate
+from evaluation.cache import ResultCache
+from evaluation.compare import Verdict
 from evaluation.difficulty import measure_difficulty
 from evaluation.examples import Ask, Expectation
 from evaluation.execution import Executor
+from evaluation.gold import Gold, GoldQueries, compare_with_gold
 from evaluation.records import Prediction, ResultPreview, Score
 from evaluation.text_match import exact_match, token_match
-from evaluation.ties import break_ties, expose_sort_keys, tie_groups
 
 MAX_JUDGED_ROWS = 100_000
 """Most rows of a gold or predicted result: far above what people read, so that no right result is cut."""
@@ -35,10 +33,6 @@ RIGHT_STATUS: dict[Expectation, Status] = {
     "clarify": "clarify",
 }
 """What is expected -> how the question should end."""
-
-
-_LIMIT = re.compile(r"\b(?:limit|offset|fetch)\b", re.IGNORECASE)
-"""Without one of these words there is no LIMIT, and no need to read the tree."""
 
 
 class JudgeConfig(Record):
@@ -58,17 +52,6 @@ class JudgeConfig(Record):
     """Rows that a result may have."""
     cache_path: Path | None = None
     """File in which results are kept; None to keep none."""
-
-
-class Gold(NamedTuple):
-    """Gold SQL that works."""
-
-    sql: str
-    """In the dialect of the database that is judged on."""
-    execution: Execution
-    """What it gives."""
-    has_ties: bool
-    """Whether LIMIT cuts between rows that tie."""
 
 
 class Preparation(Record):
@@ -97,15 +80,14 @@ class Judge:
         self._config = config
         self._cache = ResultCache(config.cache_path) if config.cache_path else None
         self._opened: list[Executor] = []
-        self._golds: dict[str, Gold | None] = {}
-        self._variant_golds: dict[tuple[int, str], Execution | None] = {}
         try:
             self._here = self._open(config.url)
-            self._source = self._open(config.gold_url) if config.gold_url else self._here
+            source = self._open(config.gold_url) if config.gold_url else self._here
             self._variants = [self._open(url) for url in config.variant_urls]
         except BaseException:
             self.close()
             raise
+        self._golds = GoldQueries(self._here, source, max_rows=config.max_rows)
         self.schema = self._here.schema
 
     def __enter__(self) -> Self:
@@ -135,7 +117,7 @@ class Judge:
         for ask in asks:
             if ask.gold_sql is None:
                 continue
-            gold = self._gold(ask)
+            gold = self._golds.find(ask)
             if gold is None:
                 untranslated.append(ask.name)
                 continue
@@ -163,7 +145,7 @@ class Judge:
         """
         gold: Gold | None = None
         if ask.gold_sql is not None:
-            gold = self._gold(ask)
+            gold = self._golds.find(ask)
             if gold is None:
                 return None
         verdict, predicted = self._judge(ask, prediction, gold)
@@ -202,69 +184,6 @@ class Judge:
         self._opened.append(executor)
         return executor
 
-    def _gold(self, ask: Ask) -> Gold | None:
-        assert ask.gold_sql is not None
-        if ask.gold_sql not in self._golds:
-            self._golds[ask.gold_sql] = self._run_gold(ask.gold_sql, f"The gold SQL of '{ask.name}'")
-        return self._golds[ask.gold_sql]
-
-    def _run_gold(self, sql: str, name: str) -> Gold | None:
-        execution = self._run_certainly(self._source, sql, name)
-        if self._source is not self._here:
-            translated = self._carry_over(sql, execution)
-            if translated is None:
-                return None
-            sql, execution = translated
-        has_ties = not self._is_certain(self._here, sql, execution)
-        return Gold(sql, execution, has_ties)
-
-    def _run_certainly(self, executor: Executor, sql: str, name: str) -> Execution:
-        try:
-            execution = executor.run(sql)
-        except DatabaseError as error:
-            raise DataError(f"{name} failed: {error.message}", "Correct it, or fit it to the database.") from error
-        if isinstance(execution, Rejection):
-            raise DataError(
-                f"{name} was rejected by the {execution.stage} ({execution.rule}): {execution.message}",
-                execution.hint or "Correct it; gold SQL takes the same road as the model's.",
-            )
-        if execution.result.is_truncated:
-            raise DataError(
-                f"{name} has more than {self._config.max_rows:,} rows.", "Ask for fewer; a cut result cannot be judged."
-            )
-        return execution
-
-    def _carry_over(self, sql: str, execution: Execution) -> tuple[str, Execution] | None:
-        """Translate gold SQL into the dialect of the database; None unless it gives the same there."""
-        try:
-            translated = translate(sql, self._source.schema, self._here.schema)
-            carried = self._here.run(translated)
-        except (DataError, DatabaseError):
-            return None
-        if isinstance(carried, Rejection):
-            return None
-        verdict = self._compare(self._source, sql, execution, carried.result, is_ordered=execution.is_ordered)
-        return (translated, carried) if verdict.is_correct else None
-
-    def _is_certain(self, executor: Executor, sql: str, execution: Execution) -> bool:
-        """Tell whether the rows of gold SQL do not depend on how its LIMIT breaks ties."""
-        if not _LIMIT.search(sql):
-            return True
-        results = []
-        for is_ascending in (True, False):
-            n_columns = len(execution.result.columns)
-            broken = break_ties(sql, executor.schema.dialect, is_ascending=is_ascending, n_columns=n_columns)
-            if broken is None:
-                return True
-            try:
-                found = executor.run(broken)
-            except DatabaseError:
-                return True
-            if isinstance(found, Rejection):
-                return True
-            results.append(found.result)
-        return same_result(results[0], results[1], is_ordered=False).is_correct
-
     def _judge(self, ask: Ask, prediction: Prediction, gold: Gold | None) -> tuple[Verdict, QueryResult | None]:
         right = RIGHT_STATUS[ask.example.expect]
         if prediction.status != right:
@@ -278,7 +197,7 @@ class Judge:
         if isinstance(found, str):
             return _plain(False, found), None
         is_ordered = gold.execution.is_ordered and ask.is_ordered is not False
-        return self._compare(self._here, gold.sql, gold.execution, found, is_ordered=is_ordered), found
+        return compare_with_gold(self._here, gold.sql, gold.execution, found, is_ordered=is_ordered), found
 
     def _judge_on_variants(
         self, ask: Ask, prediction: Prediction, gold: Gold, verdict: Verdict
@@ -287,7 +206,7 @@ class Judge:
         is_same_sql = prediction.sql.strip() == gold.sql.strip()
         n_variants = 0
         for number, variant in enumerate(self._variants, start=1):
-            execution = self._gold_on_variant(number, variant, gold.sql)
+            execution = self._golds.find_on_variant(number, variant, gold.sql)
             if execution is None:
                 continue
             n_variants += 1
@@ -297,35 +216,11 @@ class Judge:
             if isinstance(found, str):
                 return _plain(False, f"On variant {number} of the database: {found}"), n_variants, number
             is_ordered = execution.is_ordered and ask.is_ordered is not False
-            there = self._compare(variant, gold.sql, execution, found, is_ordered=is_ordered)
+            there = compare_with_gold(variant, gold.sql, execution, found, is_ordered=is_ordered)
             if not there.is_correct_with_extra_columns or (verdict.is_correct and not there.is_correct):
                 reason = f"Right on the database, wrong on variant {number} of it: {there.reason}"
                 return there.model_copy(update={"reason": reason}), n_variants, number
         return verdict, n_variants, None
-
-    def _gold_on_variant(self, number: int, variant: Executor, sql: str) -> Execution | None:
-        """Run gold SQL on a variant; None where it does not work or has no certain result there."""
-        key = number, sql
-        if key not in self._variant_golds:
-            try:
-                found = variant.run(sql)
-            except DatabaseError:
-                found = None
-            if isinstance(found, Rejection) or found is None or found.result.is_truncated:
-                self._variant_golds[key] = None
-            else:
-                self._variant_golds[key] = found if self._is_certain(variant, sql, found) else None
-        return self._variant_golds[key]
-
-    def _compare(
-        self, executor: Executor, gold_sql: str, gold: Execution, predicted: QueryResult, *, is_ordered: bool
-    ) -> Verdict:
-        verdict = same_result(gold.result, predicted, is_ordered)
-        if verdict.is_correct or not is_ordered or not same_result(gold.result, predicted, False).is_correct:
-            return verdict
-        # The same rows in another order: right all the same where the gold's order does not decide between them.
-        groups = _read_ties(executor, gold_sql, gold)
-        return verdict if groups is None else same_result(gold.result, predicted, True, tie_groups=groups)
 
     def _try(self, executor: Executor, sql: str) -> QueryResult | str:
         """Run predicted SQL; where that fails, say why. What ran when it was asked may fail here, and is wrong then."""
@@ -341,20 +236,6 @@ class Judge:
         """Run SQL of a prediction that is wrong anyway, for people who read the scores."""
         found = self._try(self._here, prediction.sql) if prediction.sql else ""
         return None if isinstance(found, str) else found
-
-
-def _read_ties(executor: Executor, sql: str, gold: Execution) -> Sequence[int] | None:
-    """Number the rows of an ordered gold result by what they are sorted by; None where that cannot be told."""
-    keys = expose_sort_keys(sql, executor.schema.dialect)
-    if keys is None:
-        return None
-    try:
-        found = executor.run(keys.sql)
-    except DatabaseError:
-        return None
-    if isinstance(found, Rejection) or len(found.result.rows) != len(gold.result.rows):
-        return None
-    return tie_groups(found.result.rows, keys.positions)
 
 
 def _plain(is_correct: bool, reason: str) -> Verdict:

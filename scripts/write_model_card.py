@@ -71,15 +71,15 @@ explanation, which the product always shows; above all where people use words th
 """  # noqa: E501
 
 
-def row(name: str, rate: Rate) -> str:
-    """Make a table row."""
+def tabulate_rate(name: str, rate: Rate) -> str:
+    """Write a rate as a row of a table: what was counted, how many of how many, the share and its interval."""
     if rate.rate is None or rate.low is None or rate.high is None:
         return f"| {name} | {rate.hits} | {rate.n} | | |"
     return f"| {name} | {rate.hits} | {rate.n} | {rate.rate:.1%} | {rate.low:.1%} to {rate.high:.1%} |"
 
 
-def describe(rate: Rate) -> str:
-    """Say a rate in a line."""
+def word_rate(rate: Rate) -> str:
+    """Write a rate within a sentence: how many of how many, the share and its interval."""
     return f"{rate.hits} of {rate.n} right ({rate.rate or 0:.1%}, {rate.low or 0:.1%} to {rate.high or 0:.1%})"
 
 
@@ -103,15 +103,15 @@ def main() -> None:
         parser.error(f"{args.eval} was measured with another file than {args.gguf}: run the evaluation again")
     held = report.held_out
     rows = [
-        row("execution accuracy, questions and turns", metrics.accuracy),
-        row("execution accuracy, single questions", metrics.accuracy_single),
-        row("execution accuracy, conversation turns", metrics.accuracy_turns),
-        row("the same, further columns allowed", metrics.accuracy_with_extra_columns),
-        row("unanswerable or forbidden: no query run", metrics.no_query_run),
-        row("unanswerable or forbidden: said so", metrics.declined),
-        row("ambiguous: asked back", metrics.clarified),
-        row("answerable ones declined", metrics.wrongly_declined),
-        row("valid SQL", metrics.valid_sql),
+        tabulate_rate("execution accuracy, questions and turns", metrics.accuracy),
+        tabulate_rate("execution accuracy, single questions", metrics.accuracy_single),
+        tabulate_rate("execution accuracy, conversation turns", metrics.accuracy_turns),
+        tabulate_rate("the same, further columns allowed", metrics.accuracy_with_extra_columns),
+        tabulate_rate("unanswerable or forbidden: no query run", metrics.no_query_run),
+        tabulate_rate("unanswerable or forbidden: said so", metrics.declined),
+        tabulate_rate("ambiguous: asked back", metrics.clarified),
+        tabulate_rate("answerable ones declined", metrics.wrongly_declined),
+        tabulate_rate("valid SQL", metrics.valid_sql),
     ]
     card = CARD.format(
         name=args.gguf.name,
@@ -121,7 +121,7 @@ def main() -> None:
         parameters=report.parameters / 1e6,
         made=int(facts["data"]["new"]),
         train=int(facts["split"]["train"]),
-        made_rate=describe(judged.accuracy),
+        made_rate=word_rate(judged.accuracy),
         steps=report.steps,
         tokens=report.tokens / 1e6,
         epochs=report.epochs,
@@ -137,7 +137,7 @@ def main() -> None:
         commit=metrics.run.git_commit,
         n=metrics.n_examples,
         rows="\n".join(rows),
-        kind_rows="\n".join(row(kind, rate) for kind, rate in metrics.by_kind.items()),
+        kind_rows="\n".join(tabulate_rate(kind, rate) for kind, rate in metrics.by_kind.items()),
         p50=metrics.latency.p50_ms or 0,
         p95=metrics.latency.p95_ms or 0,
     )

@@ -65,7 +65,7 @@ def read_memory(settings: Settings, db_id: str) -> tuple[tuple[Pair, ...], tuple
     from assistant.memory.store import Memory
 
     with Memory(settings.memory_url) as memory:
-        return memory.list_pairs(db_id, "approved"), memory.list_saved(db_id)
+        return memory.list_pairs(db_id, "approved"), memory.saved.list(db_id)
 
 
 def find_broken(

@@ -78,28 +78,26 @@ class Conversations:
             DatabaseError: Memory failed.
         """
         now = datetime.now(UTC)
-        turn = make_record(
-            KeptTurn,
-            turn_id=make_turn_id(conversation_id, number or 0),
-            conversation_id=conversation_id,
-            number=number or 0,
-            question=question,
-            outcome=outcome,
-            sql=sql,
-            text=text,
-            repairs=tuple(repairs),
-            model=model,
-            elapsed_ms=elapsed_ms,
-            asked_at=now,
-        )
         with self._store.writing() as connection:
             if not _touch(connection, conversation_id, author, changed_at=now):
                 return 0
             if number is None:
                 last = select(func.max(KEPT_TURNS.c.number)).where(KEPT_TURNS.c.conversation_id == conversation_id)
                 number = int(connection.execute(last).scalar() or 0) + 1
-                identifier = make_turn_id(conversation_id, number)
-                turn = turn.model_copy(update={"number": number, "turn_id": identifier})
+            turn = make_record(
+                KeptTurn,
+                turn_id=make_turn_id(conversation_id, number),
+                conversation_id=conversation_id,
+                number=number,
+                question=question,
+                outcome=outcome,
+                sql=sql,
+                text=text,
+                repairs=tuple(repairs),
+                model=model,
+                elapsed_ms=elapsed_ms,
+                asked_at=now,
+            )
             connection.execute(KEPT_TURNS.delete().where(KEPT_TURNS.c.turn_id == turn.turn_id))
             connection.execute(KEPT_TURNS.insert(), make_row(turn))
         return number

@@ -6,10 +6,11 @@ names the field. Opens nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import RowMapping
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, select
 
 from assistant.errors import DatabaseError, UsageError
 from assistant.types import Record
@@ -45,6 +46,34 @@ def read_record(kind: type[_Kind], row: RowMapping) -> _Kind:
             f"Memory holds something unreadable: {kind.__name__} {identifier}, {field}: {reason}.",
             "It was changed by another program: mend or delete that row.",
         ) from error
+
+
+def list_records(
+    connection: Connection,
+    kind: type[_Kind],
+    table: Table,
+    order: Sequence[ColumnElement[Any]],
+    limit: int | None = None,
+    **wanted: str | None,
+) -> tuple[_Kind, ...]:
+    """Read the records of a table.
+
+    Args:
+        connection: One that reads.
+        kind: Of the records.
+        table: Where they are.
+        order: What they are sorted by.
+        limit: At most so many.
+        wanted: Column -> the value it must have; None for any.
+
+    Raises:
+        DatabaseError: See `read_record`.
+    """
+    query = select(table).order_by(*order).limit(limit)
+    for name, value in wanted.items():
+        if value is not None:
+            query = query.where(table.c[name] == value)
+    return tuple(read_record(kind, row) for row in connection.execute(query).mappings())
 
 
 def make_row(record: Record) -> dict[str, Any]:

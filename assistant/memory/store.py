@@ -1,4 +1,4 @@
-"""What QueryForge remembers: feedback on answers, question-SQL pairs with their review, saved questions.
+"""What QueryForge remembers: question-SQL pairs with their review here, and one part for each other subject.
 
 In: what people said and made. Out: the same, later, from any process that shares the database. It stores and does not
 judge: whoever approves or imports a pair has run its SQL through the guard and the database before. Whoever builds a
@@ -10,15 +10,14 @@ process is killed before, nothing is half there. Safe to use from several thread
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import func, select
 
 from assistant.memory.audit import AuditLog
 from assistant.memory.conversations import Conversations
+from assistant.memory.feedback import Feedback
 from assistant.memory.opening import Store
 from assistant.memory.pairs import (
     find_approved,
@@ -30,25 +29,15 @@ from assistant.memory.pairs import (
     replace_others,
     with_id,
 )
-from assistant.memory.records import (
-    FeedbackEntry,
-    Imported,
-    Pair,
-    PairSource,
-    PairState,
-    SavedQuestion,
-    Verdict,
-    make_saved_id,
-)
-from assistant.memory.rows import make_record, make_row, read_record
+from assistant.memory.records import Imported, Pair, PairSource, PairState
+from assistant.memory.rows import list_records, make_record, make_row
+from assistant.memory.saved import SavedQuestions
 from assistant.memory.setup import Setup
-from assistant.memory.tables import FEEDBACK, PAIRS, SAVED
-from assistant.types import Record, Status, Turn
+from assistant.memory.tables import PAIRS
+from assistant.types import Turn
 
 BATCH_PAIRS = 500
 """Pairs that are imported in one transaction: about 0.1 s in SQLite, 0.4 s on a server."""
-
-_Kind = TypeVar("_Kind", bound=Record)
 
 
 class Memory:
@@ -72,6 +61,10 @@ class Memory:
             DatabaseError: The database cannot be reached, entered or written, or holds something else.
         """
         self._store = Store(url)
+        self.feedback = Feedback(self._store)
+        """What people say of answers."""
+        self.saved = SavedQuestions(self._store)
+        """Questions under a name."""
         self.conversations = Conversations(self._store)
         """What people asked, and what brings the answers back."""
         self.setup = Setup(self._store)
@@ -88,58 +81,6 @@ class Memory:
     def close(self) -> None:
         """Give back what is held open; calling it twice is harmless."""
         self._store.close()
-
-    def add_feedback(
-        self,
-        verdict: Verdict,
-        *,
-        question: str,
-        db_id: str,
-        status: Status,
-        sql: str = "",
-        history: Sequence[Turn] = (),
-        schema_fingerprint: str = "",
-        model: str = "",
-        reason: str = "",
-        author: str = "",
-    ) -> FeedbackEntry:
-        """Keep a thumb; the arguments are the fields of `FeedbackEntry`.
-
-        Raises:
-            UsageError: A text is empty or cannot be stored.
-            DatabaseError: Memory failed.
-        """
-        entry = make_record(
-            FeedbackEntry,
-            feedback_id=uuid.uuid4().hex,
-            verdict=verdict,
-            question=question,
-            db_id=db_id,
-            status=status,
-            created_at=_now(),
-            sql=sql,
-            history=tuple(history),
-            schema_fingerprint=schema_fingerprint,
-            model=model,
-            reason=reason,
-            author=author,
-        )
-        with self._store.writing() as connection:
-            connection.execute(FEEDBACK.insert(), make_row(entry))
-        return entry
-
-    def list_feedback(
-        self, db_id: str | None = None, *, verdict: Verdict | None = None, limit: int | None = None
-    ) -> tuple[FeedbackEntry, ...]:
-        """List feedback, the latest first.
-
-        Args:
-            db_id: Only on this database.
-            verdict: Only these thumbs.
-            limit: At most so many.
-        """
-        order = FEEDBACK.c.created_at.desc(), FEEDBACK.c.feedback_id
-        return self._list(FeedbackEntry, FEEDBACK, order, limit, db_id=db_id, verdict=verdict)
 
     def propose_pair(
         self,
@@ -239,7 +180,9 @@ class Memory:
             db_id: Only on this database.
             state: Only in this state; what builds a prompt or training data asks for `approved`.
         """
-        return self._list(Pair, PAIRS, (PAIRS.c.created_at, PAIRS.c.pair_id), db_id=db_id, state=state)
+        order = PAIRS.c.created_at, PAIRS.c.pair_id
+        with self._store.reading() as connection:
+            return list_records(connection, Pair, PAIRS, order, db_id=db_id, state=state)
 
     def stamp(self, db_id: str) -> tuple[object, ...]:
         """Give a value that changes when a pair of a database is added or reviewed; takes less than a millisecond.
@@ -281,57 +224,6 @@ class Memory:
                 counts.append(merge_pairs(connection, pairs[first : first + BATCH_PAIRS]))
         return Imported(**{name: sum(getattr(count, name) for count in counts) for name in Imported.model_fields})
 
-    def save_question(self, name: str, question: str, sql: str, *, db_id: str, author: str = "") -> SavedQuestion:
-        """Save a question under a name; what the same person saved under it for this database before is replaced.
-
-        Raises:
-            UsageError: A text is empty, too long or cannot be stored.
-            DatabaseError: Memory failed.
-        """
-        now = _now()
-        saved = make_record(
-            SavedQuestion,
-            saved_id="",
-            name=name,
-            question=question,
-            sql=sql,
-            db_id=db_id,
-            author=author,
-            created_at=now,
-            changed_at=now,
-        )
-        saved = saved.model_copy(update={"saved_id": make_saved_id(saved.name, saved.db_id, saved.author)})
-        is_this = SAVED.c.saved_id == saved.saved_id
-        with self._store.writing() as connection:
-            known = connection.execute(select(SAVED.c.created_at, SAVED.c.is_pinned).where(is_this)).first()
-            if known is None:
-                connection.execute(SAVED.insert(), make_row(saved))
-            else:
-                saved = saved.model_copy(update={"created_at": known[0], "is_pinned": bool(known[1])})
-                connection.execute(SAVED.update().where(is_this).values(make_row(saved)))
-        return saved
-
-    def list_saved(self, db_id: str | None = None, *, author: str | None = None) -> tuple[SavedQuestion, ...]:
-        """List saved questions by name.
-
-        Args:
-            db_id: Only on this database.
-            author: Only of this person.
-        """
-        found = self._list(SavedQuestion, SAVED, (SAVED.c.saved_id,), db_id=db_id, author=author)
-        return tuple(sorted(found, key=lambda saved: (saved.name.casefold(), saved.name)))
-
-    def delete_saved(self, identifier: str) -> bool:
-        """Delete a saved question; return whether there was one."""
-        with self._store.writing() as connection:
-            return connection.execute(SAVED.delete().where(SAVED.c.saved_id == identifier)).rowcount > 0
-
-    def pin_saved(self, identifier: str, *, is_pinned: bool) -> bool:
-        """Put a saved question on the board, or take it off; return whether there was one."""
-        change = SAVED.update().where(SAVED.c.saved_id == identifier).values(is_pinned=int(is_pinned))
-        with self._store.writing() as connection:
-            return connection.execute(change).rowcount > 0
-
     def _review(self, identifier: str, reviewer: str, note: str, changes: Mapping[str, object]) -> Pair:
         with self._store.writing() as connection:
             pair = find_one(connection, identifier)
@@ -346,21 +238,6 @@ class Memory:
             if reviewed.state == "approved":
                 replace_others(connection, reviewed)
         return reviewed
-
-    def _list(
-        self,
-        kind: type[_Kind],
-        table: Table,
-        order: Sequence[ColumnElement[Any]],
-        limit: int | None = None,
-        **wanted: str | None,
-    ) -> tuple[_Kind, ...]:
-        query = select(table).order_by(*order).limit(limit)
-        for name, value in wanted.items():
-            if value is not None:
-                query = query.where(table.c[name] == value)
-        with self._store.reading() as connection:
-            return tuple(read_record(kind, row) for row in connection.execute(query).mappings())
 
 
 def _now() -> datetime:

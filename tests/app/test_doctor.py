@@ -11,6 +11,7 @@ from app import cli, privacy
 from assistant.types import DatabaseSchema
 from tests.app.conftest import Script
 from tests.chat_double import OpenAIDouble
+from tests.ollama_double import OllamaDouble
 from tests.tiny_folder import write_tiny_folder
 
 
@@ -124,3 +125,98 @@ def test_doctor_says_what_is_sent_and_what_is_masked(
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "Privacy" in line)
     assert line.startswith("note")
     assert "Sent to the server at 127.0.0.1: your questions" in line
+
+
+def examine_answers(capsys: pytest.CaptureFixture[str], *, code: int = 0) -> tuple[str, str]:
+    """Run the doctor; give its line about the answer model, and the remedy below it."""
+    assert cli.main(["doctor"]) == code
+    lines = capsys.readouterr().out.splitlines()
+    (number,) = (number for number, line in enumerate(lines) if line.split()[1] == "Answers")
+    remedy = lines[number + 1]
+    return lines[number], remedy.strip() if remedy.startswith(" ") else ""
+
+
+def test_doctor_finds_the_answer_model_of_an_ollama_server(
+    script: Script, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script("SELECT 1")
+    line, remedy = examine_answers(capsys)
+    assert line.startswith("ok")
+    assert "no answer model is set" in line
+    monkeypatch.setenv("QUERYFORGE_ANSWER_MODEL", "chatty")
+    with OllamaDouble(model="chatty:latest") as double:
+        monkeypatch.setenv("QUERYFORGE_OLLAMA_HOST", double.host)
+        line, remedy = examine_answers(capsys)
+        assert double.chats() == []
+        monkeypatch.setattr(privacy, "_is_here", lambda host: False)  # as if the double were elsewhere
+        far, _ = examine_answers(capsys)
+    assert (line.split()[0], remedy) == ("ok", "")
+    assert "'chatty'" in line
+    assert line.endswith("20 rows of each result, on this machine")
+    assert far.endswith("on another machine")
+
+
+def test_doctor_finds_the_answer_model_of_an_openai_server(
+    script: Script, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script("SELECT 1")
+    monkeypatch.setenv("QUERYFORGE_ANSWER_BACKEND", "openai")
+    monkeypatch.setenv("QUERYFORGE_ANSWER_MODEL", "chatty")
+    with OpenAIDouble(models=({"id": "chatty"},), key="k") as double:
+        monkeypatch.setenv("QUERYFORGE_OPENAI_URL", double.url)
+        line, remedy = examine_answers(capsys)
+        assert line.startswith("note")
+        assert remedy == "Set QUERYFORGE_OPENAI_API_KEY."
+        monkeypatch.setenv("QUERYFORGE_OPENAI_API_KEY", "k")
+        line, remedy = examine_answers(capsys)
+    assert (line.split()[0], remedy) == ("ok", "")
+
+
+@pytest.mark.parametrize("backend", ["ollama", "openai"])
+def test_doctor_tells_how_to_get_an_answer_model_that_the_server_has_not(
+    backend: str, script: Script, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script("SELECT 1")
+    monkeypatch.setenv("QUERYFORGE_ANSWER_BACKEND", backend)
+    monkeypatch.setenv("QUERYFORGE_ANSWER_MODEL", "chatty")
+    with OllamaDouble(model="other:latest") as ollama, OpenAIDouble(models=({"id": "other"},)) as openai:
+        monkeypatch.setenv("QUERYFORGE_OLLAMA_HOST", ollama.host)
+        monkeypatch.setenv("QUERYFORGE_OPENAI_URL", openai.url)
+        line, remedy = examine_answers(capsys)
+    assert line.startswith("note")
+    assert "has no model 'chatty'" in line
+    assert "QUERYFORGE_ANSWER_MODEL to one it has: 'other" in remedy
+    assert ("'ollama pull chatty'" in remedy) == (backend == "ollama")
+
+
+@pytest.mark.parametrize(
+    ("backend", "name"), [("ollama", "QUERYFORGE_OLLAMA_HOST"), ("openai", "QUERYFORGE_OPENAI_URL")]
+)
+def test_doctor_says_that_no_server_of_the_answer_model_answers(
+    backend: str, name: str, script: Script, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script("SELECT 1")
+    monkeypatch.setenv("QUERYFORGE_ANSWER_BACKEND", backend)
+    monkeypatch.setenv("QUERYFORGE_ANSWER_MODEL", "chatty")
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    line, remedy = examine_answers(capsys)
+    assert line.startswith("note")
+    assert "answers at http://127.0.0.1:9" in line
+    assert name in remedy
+    monkeypatch.setenv(name, "ftp://nowhere")
+    line, _ = examine_answers(capsys, code=1)
+    assert line.startswith("fault")
+
+
+def test_doctor_says_that_an_answer_model_is_not_asked_where_no_value_may_be_seen(
+    script: Script, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script("SELECT 1")
+    monkeypatch.setenv("QUERYFORGE_ANSWER_MODEL", "chatty")
+    monkeypatch.setenv("QUERYFORGE_SEND_VALUES", "false")
+    with OllamaDouble(model="chatty:latest") as double:
+        monkeypatch.setenv("QUERYFORGE_OLLAMA_HOST", double.host)
+        line, remedy = examine_answers(capsys)
+        assert "/api/show" not in double.paths()
+    assert line.startswith("note")
+    assert "QUERYFORGE_SEND_VALUES" in remedy

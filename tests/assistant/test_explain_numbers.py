@@ -14,7 +14,7 @@ import pytest
 
 from assistant.agent import Assistant
 from assistant.database import Database
-from assistant.explain import describe_result, label_columns
+from assistant.describing import describe_result, label_columns
 from assistant.guard import check
 from assistant.settings import SHIPPED_MODEL, Settings
 from assistant.types import (

@@ -301,7 +301,7 @@ def test_a_question_through_the_whole_assistant_shows_no_masked_value(path: Path
 
 def test_no_value_reaches_the_model_when_that_is_switched_off(path: Path) -> None:
     def prompts_with(**changes: object) -> str:
-        backend = ScriptedBackend(["SELECT name FROM nothing", "SELECT name FROM person"])
+        backend = ScriptedBackend(["SELECT name FROM nothing", "SELECT name FROM person WHERE lower(name) = 'ada'"])
         settings = Settings.model_validate({"database_url": str(path), **changes})
         with Assistant(settings, backend=backend) as assistant:
             answer = assistant.ask("Show the person called ada")

@@ -94,7 +94,7 @@ def approve(memory: Memory, question: str = "How many orders?", sql: str = "SELE
 
 def thumb(memory: Memory, **more: Any) -> FeedbackEntry:
     fields: dict[str, Any] = {"question": "How many?", "db_id": "shop", "status": "answered", **more}
-    return memory.add_feedback(fields.pop("verdict", "up"), **fields)
+    return memory.feedback.add(fields.pop("verdict", "up"), **fields)
 
 
 @pytest.mark.parametrize("address", EVERY, indirect=True)
@@ -113,11 +113,11 @@ def test_everything_comes_back_as_it_was_given(address: str) -> None:
             author="Zoë",
         )
         pair = propose(memory, AWKWARD, AWKWARD, history=(TURN,), weight=2.25, author="Zoë", note=AWKWARD)
-        saved = memory.save_question("Q1 🙂", AWKWARD, AWKWARD, db_id="shop", author="Zoë")
+        saved = memory.saved.save("Q1 🙂", AWKWARD, AWKWARD, db_id="shop", author="Zoë")
     with Memory(address) as again:
-        assert again.list_feedback() == (entry,)
+        assert again.feedback.list() == (entry,)
         assert again.list_pairs() == (pair,)
-        assert again.list_saved() == (saved,)
+        assert again.saved.list() == (saved,)
     assert entry.created_at.tzinfo is UTC
     assert abs(entry.created_at - datetime.now(UTC)) < timedelta(minutes=5)
     assert (entry.reason, pair.sql, pair.state, pair.weight) == (AWKWARD, AWKWARD, "pending", 2.25)
@@ -127,10 +127,10 @@ def test_everything_comes_back_as_it_was_given(address: str) -> None:
 def test_feedback_is_listed_latest_first_and_by_database_and_thumb(memory: Memory) -> None:
     first, second = thumb(memory), thumb(memory, verdict="down", reason="wrong year")
     other = thumb(memory, db_id="Shop")
-    assert memory.list_feedback() == (other, second, first)
-    assert memory.list_feedback("shop") == (second, first)
-    assert memory.list_feedback("shop", verdict="up") == (first,)
-    assert memory.list_feedback(limit=1) == (other,)
+    assert memory.feedback.list() == (other, second, first)
+    assert memory.feedback.list("shop") == (second, first)
+    assert memory.feedback.list("shop", verdict="up") == (first,)
+    assert memory.feedback.list(limit=1) == (other,)
 
 
 @pytest.mark.parametrize("address", EVERY, indirect=True)
@@ -202,17 +202,17 @@ def test_a_question_has_one_approved_sql_and_the_last_approval_wins(memory: Memo
 
 @pytest.mark.parametrize("address", EVERY, indirect=True)
 def test_a_saved_question_is_replaced_under_its_name_and_deleted_once(memory: Memory) -> None:
-    first = memory.save_question("Revenue", "Revenue?", "SELECT 1", db_id="shop", author="ana")
-    second = memory.save_question(" Revenue ", "Revenue this year?", "SELECT 2;", db_id="shop", author="ana")
-    other = memory.save_question("revenue", "Revenue?", "SELECT 3", db_id="shop", author="ben")
+    first = memory.saved.save("Revenue", "Revenue?", "SELECT 1", db_id="shop", author="ana")
+    second = memory.saved.save(" Revenue ", "Revenue this year?", "SELECT 2;", db_id="shop", author="ana")
+    other = memory.saved.save("revenue", "Revenue?", "SELECT 3", db_id="shop", author="ben")
     assert (second.saved_id, second.created_at, second.sql) == (first.saved_id, first.created_at, "SELECT 2")
     assert second.changed_at > first.changed_at
-    assert memory.list_saved("shop") == (second, other)
-    assert memory.list_saved(author="ben") == (other,)
-    assert memory.list_saved("crm") == ()
-    assert memory.delete_saved(first.saved_id)
-    assert not memory.delete_saved(first.saved_id)
-    assert memory.list_saved() == (other,)
+    assert memory.saved.list("shop") == (second, other)
+    assert memory.saved.list(author="ben") == (other,)
+    assert memory.saved.list("crm") == ()
+    assert memory.saved.delete(first.saved_id)
+    assert not memory.saved.delete(first.saved_id)
+    assert memory.saved.list() == (other,)
 
 
 @pytest.mark.parametrize("address", EVERY, indirect=True)
@@ -377,12 +377,12 @@ print("ready", flush=True)
 sys.stdin.readline()
 memory = Memory(address)
 for i in range(15):
-    memory.add_feedback("up", question=f"q{i}", db_id="shop", status="answered", reason=f"{name} {i}")
+    memory.feedback.add("up", question=f"q{i}", db_id="shop", status="answered", reason=f"{name} {i}")
     common = dict(db_id="shop", schema_fingerprint="f", source="thumb")
     memory.propose_pair(f"common {i}", "SELECT 1", **common)
     own = memory.propose_pair(f"disputed {i % 3}", f"SELECT '{name}'", **common)
     memory.approve(own.pair_id, schema_fingerprint="f", reviewer=name)
-    memory.save_question(f"saved {i}", "q", "SELECT 1", db_id="shop")
+    memory.saved.save(f"saved {i}", "q", "SELECT 1", db_id="shop")
 """
 
 
@@ -400,13 +400,13 @@ def test_processes_that_open_and_write_at_once_lose_nothing(address: str) -> Non
         _, errors = worker.communicate(timeout=120)
         assert worker.returncode == 0, errors
     with Memory(address) as memory:
-        found = [entry.reason for entry in memory.list_feedback()]
+        found = [entry.reason for entry in memory.feedback.list()]
         assert sorted(found) == sorted(f"{name} {i}" for name in names for i in range(15))
         questions = [pair.question for pair in memory.list_pairs() if pair.question.startswith("common")]
         assert sorted(questions) == sorted(f"common {i}" for i in range(15))
         approved = [pair.question for pair in memory.list_pairs("shop", "approved")]
         assert sorted(approved) == ["disputed 0", "disputed 1", "disputed 2"]
-        assert len(memory.list_saved()) == 15
+        assert len(memory.saved.list()) == 15
 
 
 ADD_FOREVER = """
@@ -414,7 +414,7 @@ import itertools, sys
 from assistant.memory.store import Memory
 memory = Memory(sys.argv[1])
 for i in itertools.count():
-    entry = memory.add_feedback("up", question="q", db_id="shop", status="answered", reason=str(i))
+    entry = memory.feedback.add("up", question="q", db_id="shop", status="answered", reason=str(i))
     print(entry.feedback_id, flush=True)
 """
 
@@ -426,12 +426,12 @@ def test_what_was_remembered_before_a_kill_is_there_after_it(address: str) -> No
     worker.send_signal(signal.SIGKILL)
     told += worker.communicate(timeout=30)[0].split()
     with Memory(address) as memory:
-        kept = {entry.feedback_id for entry in memory.list_feedback()}
+        kept = {entry.feedback_id for entry in memory.feedback.list()}
         assert len(set(told)) >= 20
         assert set(told) - kept == set()
         assert len(kept) <= len(told) + 1
         thumb(memory)
-        assert len(memory.list_feedback()) == len(kept) + 1
+        assert len(memory.feedback.list()) == len(kept) + 1
 
 
 HOLD = """
@@ -598,7 +598,7 @@ def test_a_server_that_drops_connections_is_reached_again(address: str) -> None:
             " WHERE datname = current_database() AND pid <> pg_backend_pid()",
         )
         thumb(memory)
-        assert len(memory.list_feedback()) == 2
+        assert len(memory.feedback.list()) == 2
 
 
 FULL_DISK = """
@@ -609,7 +609,7 @@ memory = Memory(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    memory.add_feedback("up", question="q", db_id="shop", status="answered", reason="x" * 1_000_000)
+    memory.feedback.add("up", question="q", db_id="shop", status="answered", reason="x" * 1_000_000)
 except DatabaseError as error:
     print(error)
 """
@@ -623,7 +623,7 @@ def test_a_full_disk_is_told_and_harms_nothing(tmp_path: Path) -> None:
         told, errors = worker.communicate(timeout=60)
         assert "Make room on the disk" in told, errors
         thumb(memory)
-        assert len(memory.list_feedback()) == 2
+        assert len(memory.feedback.list()) == 2
 
 
 def test_a_row_that_another_program_spoiled_is_named(tmp_path: Path) -> None:
@@ -632,7 +632,7 @@ def test_a_row_that_another_program_spoiled_is_named(tmp_path: Path) -> None:
         entry = thumb(memory)
         administer(address, "UPDATE queryforge_feedback SET verdict = 'sideways'")
         with pytest.raises(DatabaseError, match=f"{entry.feedback_id}, verdict"):
-            memory.list_feedback()
+            memory.feedback.list()
 
 
 def test_memory_is_kept_in_the_users_data_folder_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,12 +129,12 @@ def test_added_databases_and_choices_are_their_persons(memory: Memory) -> None:
 
 @pytest.mark.parametrize("address", SHARED, indirect=True)
 def test_a_pin_stays_when_the_question_is_saved_again(memory: Memory) -> None:
-    saved = memory.save_question("Count", "How many?", "SELECT 1", db_id="shop")
+    saved = memory.saved.save("Count", "How many?", "SELECT 1", db_id="shop")
     assert not saved.is_pinned
-    assert memory.pin_saved(saved.saved_id, is_pinned=True)
-    assert memory.save_question("Count", "How many now?", "SELECT 2", db_id="shop").is_pinned
-    assert memory.list_saved("shop")[0].is_pinned
-    assert not memory.pin_saved("nothing", is_pinned=True)
+    assert memory.saved.pin(saved.saved_id, is_pinned=True)
+    assert memory.saved.save("Count", "How many now?", "SELECT 2", db_id="shop").is_pinned
+    assert memory.saved.list("shop")[0].is_pinned
+    assert not memory.saved.pin("nothing", is_pinned=True)
 
 
 @pytest.mark.parametrize("address", EVERY, indirect=True)
@@ -142,7 +142,7 @@ def test_a_memory_of_version_1_keeps_everything_and_gets_the_new_tables(address:
     """Also when it was cut off in the middle: MySQL keeps every change of a table at once."""
     with Memory(address) as memory:
         pair = propose(memory)
-        memory.save_question("Count", "How many?", "SELECT 1", db_id="shop")
+        memory.saved.save("Count", "How many?", "SELECT 1", db_id="shop")
     engine = create_engine(parse_url(address)[0])
     added = (tables.CONVERSATIONS, tables.KEPT_TURNS, tables.SOURCES, tables.PREFERENCES)
     for is_cut_off in (False, True):
@@ -154,7 +154,7 @@ def test_a_memory_of_version_1_keeps_everything_and_gets_the_new_tables(address:
                     table.drop(connection)
         with Memory(address) as memory:
             assert memory.list_pairs() == (pair,)
-            assert [(saved.name, saved.is_pinned) for saved in memory.list_saved()] == [("Count", False)]
+            assert [(saved.name, saved.is_pinned) for saved in memory.saved.list()] == [("Count", False)]
             begun = memory.conversations.begin("One", db_id="shop")
             assert memory.conversations.delete(begun.conversation_id)
     assert {table.name for table in added} <= set(inspect(engine).get_table_names())

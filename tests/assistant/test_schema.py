@@ -8,7 +8,8 @@ import time
 import pytest
 
 from assistant.database import Database
-from assistant.schema import index_schema, link_schema
+from assistant.schema import link_schema
+from assistant.schema_index import index_schema
 from assistant.types import (
     Column,
     ColumnKind,

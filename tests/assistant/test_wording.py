@@ -13,7 +13,7 @@ from assistant import wording
 from assistant.agent import Assistant
 from assistant.backends.scripted import ScriptedBackend
 from assistant.database import Database, connect
-from assistant.explain import describe_result
+from assistant.describing import describe_result
 from assistant.grounding import find_fault
 from assistant.prompts import MAX_SHOWN_ROWS, render_wording
 from assistant.settings import Settings

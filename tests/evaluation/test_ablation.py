@@ -157,7 +157,9 @@ def test_an_interrupted_ablation_goes_on(shop_db_path: Path, tmp_path: Path) -> 
     kept = sum(len(path.read_text().splitlines()) for path in (tmp_path / "out").glob("*/predictions.jsonl"))
     assert kept == 3
     found = run(config, backend=backend)
-    assert len(backend.prompts) == 2 * len(found.arms) - 3
+    whole, unhurried = play(shop_db_path, tmp_path, ["SELECT COUNT(*) FROM category"])
+    run(whole.model_copy(update={"out": tmp_path / "at-once"}), backend=unhurried)
+    assert len(backend.prompts) == len(unhurried.prompts) - kept
     assert found.arms[0].accuracy.n == 2
 
 

@@ -132,7 +132,7 @@ def test_a_changed_schema_is_listed_with_the_pairs_and_saved_questions_that_it_b
     approve(config, "what do members pay on average", "SELECT AVG(fee) FROM member")
     approve(config, "how many towns", "SELECT COUNT(*) FROM city")
     with Memory(config.settings.memory_url) as memory:
-        memory.save_question("fees", "all fees", "SELECT name, fee FROM member", db_id="library")
+        memory.saved.save("fees", "all fees", "SELECT name, fee FROM member", db_id="library")
     change_schema(environment / "library.sqlite")
     before = _files(environment / "runs")
     base = ["--base", str(config.base), "--recipe", str(config.recipe)]
