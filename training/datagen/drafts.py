@@ -58,7 +58,7 @@ class Draft(Record):
     history: tuple[Turn, ...] = ()
     """Earlier turns of the conversation; their SQL is verified too."""
     refused_sql: str = ""
-    """For a repair: a wrong draft, which must be refused."""
+    """For a repair: a wrong draft, which must be refused; empty to have a mistake made that raises a doubt."""
     aim: Item | None = None
     """The target it was made for, so that a target which is never hit can be explained."""
 

@@ -28,8 +28,10 @@ from training.datagen.specs import FORMS, Spec, build, draw_spec
 from training.datagen.styles import restyle
 from training.datagen.world import Focus, Path, World
 
-SOURCES = {"question": 44, "spec": 14, "conversation": 16, "declined": 17, "repair": 5}
+SOURCES = {"question": 44, "spec": 14, "conversation": 16, "declined": 17, "repair": 14}
 """How often is drawn from each source. A conversation gives its opening question too, a refusal one draft only."""
+UNFAITHFUL_SHARE = 0.7
+"""Share of the repairs whose wrong draft runs, but does not say what the question says."""
 WORDINGS = (3, 4, 5, 6)
 """A statement is asked for in so many ways, drawn anew for each: it is verified once."""
 MAX_CHANGE_WORDINGS = 4
@@ -259,7 +261,12 @@ class Grammar:
         return [draft.model_copy(update={"kind": "new_subject", "history": turns}) for draft in self._spec(spec)]
 
     def _repair(self) -> list[Draft]:
-        """Take a statement and a wrong draft of it, with a name that is another or does not exist."""
+        """Take a statement and a wrong draft of it: another name, or a mistake that the validator makes in it."""
+        if self._chance.random() < UNFAITHFUL_SHARE:
+            found = self._reworded(lambda: draw_question(self.world)) if self._chance.random() < 0.5 else []
+            spec = None if found else draw_spec(self.world)
+            found = found or (self._spec(spec) if spec else [])
+            return [*found, *(draft.model_copy(update={"kind": "repair"}) for draft in found)]
         spec = draw_spec(self.world)
         if spec is None:
             return []

@@ -35,6 +35,8 @@ class Statement(NamedTuple):
     """Join paths along foreign keys, see `join_paths.list_paths`."""
     shape: str
     """Digest (16 hex digits)."""
+    has_twins: bool = False
+    """Whether a SELECT shows the same column twice: a label that is the figure too, say."""
 
 
 def read_tree(sql: str, dialect: Dialect) -> exp.Expr:
@@ -67,12 +69,14 @@ class StatementReader:
             sqlglot.errors.SqlglotError: It cannot be read; the guard lets no such statement through.
         """
         walk = _Walk(self)
-        sketch = walk.visit(read_tree(sql, self.dialect), ())
+        tree = read_tree(sql, self.dialect)
+        sketch = walk.visit(tree, ())
         return Statement(
             tables=tuple(sorted(set(walk.uses))),
             columns=tuple(sorted(walk.columns)),
             paths=tuple(sorted(self._find_paths(walk))),
             shape=hashlib.sha256(sketch.encode()).hexdigest()[:16],
+            has_twins=any(_has_twins(select) for select in tree.find_all(exp.Select)),
         )
 
     def _find_paths(self, walk: _Walk) -> Iterable[str]:
@@ -89,6 +93,11 @@ class StatementReader:
             roads = [(parent, (*road, hop)) for use, road in roads for parent, hop in onward.get(use, ())]
             found |= {self.paths[road] for _, road in roads if road in self.paths}
         return found
+
+
+def _has_twins(select: exp.Select) -> bool:
+    shown = [node.sql() for node in select.expressions if isinstance(node, exp.Column)]
+    return len(set(shown)) < len(shown)
 
 
 class _Walk:

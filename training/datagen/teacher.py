@@ -117,7 +117,9 @@ class Teacher:
         waiting: list[tuple[Draft, Masked]] = []
         asked = made = 0
         drawn = self._grammar.draw(request._replace(targets=tuple(targets)))
-        for _, group in groupby(drawn, key=lambda draft: (draft.reply, draft.history, draft.refused_sql)):
+        for _, group in groupby(
+            drawn, key=lambda draft: (draft.reply, draft.history, draft.kind == "repair", draft.refused_sql)
+        ):
             drafts = list(group)
             if self._stop.is_set() or (drafts[0].aim is None and made >= min(request.drafts, MAX_DRAFTS)):
                 break
@@ -157,7 +159,7 @@ class Teacher:
     def _prepare(self, drafts: Sequence[Draft]) -> Masked | None:
         """Choose the wording to be said anew, and take the values out of it; None for what is not asked for."""
         first = drafts[0]
-        if first.history or first.refused_sql or parse_reply(first.reply).kind != "sql":
+        if first.history or first.kind == "repair" or parse_reply(first.reply).kind != "sql":
             return None
         if self._round_trip.find_fault(first.reply):
             return None

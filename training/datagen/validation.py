@@ -13,6 +13,7 @@ A statement that occurs again is not run again.
 from __future__ import annotations
 
 import hashlib
+import random
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -20,6 +21,7 @@ from typing import NamedTuple
 
 from assistant.database import connect
 from assistant.errors import DatabaseError
+from assistant.fidelity import as_rejection, find_doubts
 from assistant.prompts import parse_reply, render_prompt
 from assistant.schema import with_listing
 from assistant.types import (
@@ -39,6 +41,7 @@ from training.datagen.crossing import Crossing, Server, carry_mistake
 from training.datagen.drafts import Draft
 from training.datagen.look_alikes import LookAlikes
 from training.datagen.masks import open_executor
+from training.datagen.mistakes import make_mistake
 from training.datagen.results import digest_result, find_flaw, is_figure
 from training.datagen.statement import Statement, StatementReader
 from training.datagen.triples import Dropped, Flaw, Triple
@@ -160,8 +163,8 @@ class Validator:
         if isinstance(facts, str):
             return Dropped(facts, draft.aim)
         attempts: tuple[tuple[SqlDraft, Rejection], ...] = ()
-        if draft.refused_sql:
-            refused = self._refuse(draft, facts)
+        if draft.kind == "repair":
+            refused = self._refuse(draft, facts) if draft.refused_sql else self._doubt(draft, facts)
             if refused is None:
                 return Dropped("the wrong draft is not refused", draft.aim)
             attempts = (refused,)
@@ -239,6 +242,8 @@ class Validator:
         if not flaw and not is_told:
             flaw = "told from a look-alike by nothing"
         statement, difficulty = self._read(kept)
+        if statement.has_twins:
+            return "shows a column twice"
         return Facts(
             sql=kept,
             statement=statement,
@@ -272,7 +277,28 @@ class Validator:
             sql, verdict = mistaken, self._crossing.refuse(mistaken)
         if not isinstance(verdict, Rejection):
             return None
-        return SqlDraft(sql=sql, attempt=1, completion=Completion(text=sql, model=self._bench.generator)), verdict
+        return self._as_draft(sql), verdict
+
+    def _doubt(self, draft: Draft, facts: Facts | None) -> tuple[SqlDraft, Rejection] | None:
+        """Make a mistake that shows in what the question says; None where none is found."""
+        if facts is None:
+            return None
+        schema, question = self._bench.schema, Question(text=draft.question)
+        tables = [table for table in schema.tables if table.name in facts.statement.tables]
+        texts = [column for table in tables for column in table.columns if column.samples]
+        sql = make_mistake(
+            facts.sql,
+            schema.dialect,
+            [column.name for column in texts],
+            [sample for column in texts for sample in column.samples if not sample[:1].isdigit()],
+            random.Random(draft.question),  # noqa: S311 -- no secret
+        )
+        linked = self._context.model_copy(update={"values": self._values.match(draft.question)})
+        doubts = find_doubts(question, linked, sql, schema.glossary) if sql else ()
+        return (self._as_draft(sql), as_rejection(doubts)) if doubts else None
+
+    def _as_draft(self, sql: str) -> SqlDraft:
+        return SqlDraft(sql=sql, attempt=1, completion=Completion(text=sql, model=self._bench.generator))
 
 
 def normalise(question: str) -> str:
