@@ -18,24 +18,24 @@ from training.retrain_state import RunState
 CARD = """\
 # {name}
 
-A small language model that writes SQL for the demo database "shop", made from nothing by `scripts/train_shop.sh`. It knows
-this one schema by heart and is not shown it: the prompt holds the question, earlier turns, and the values of the database
-that the question names. For another database, retrain (`queryforge retrain`, which then starts from `modelfiles/base`); a large
-general model needs the full layout.
+A small language model that writes SQL for the demo database "shop", made from `modelfiles/base` by `scripts/train_shop.sh`. The
+prompt holds the question, earlier turns, the few tables and columns that it is likely to need, and the values of the
+database that it names (layout `listed`). For another database, retrain (`queryforge retrain`, which then starts from
+`modelfiles/base`); a large general model needs the full layout.
 
 | | |
 |---|---|
 | file | `{name}`, {size:.1f} MB, SHA-256 `{sha256}` |
-| architecture | Llama: hidden {c.hidden_size}, {c.num_layers} layers, {c.num_heads} heads, feed-forward {c.ffn_size}, vocabulary {c.vocab_size}, context {c.context_tokens} tokens; {parameters:.1f} M parameters |
-| tokenizer | byte-level BPE trained on the same data, Qwen2's split, single digits |
-| licence | Apache-2.0, weights included; no other model's weights and no other data were used |
+| architecture | Llama: hidden {c.hidden_size}, {c.num_layers} layers, {c.num_heads} heads, feed-forward {c.ffn_size}, vocabulary {vocabulary}, context {c.context_tokens} tokens; {parameters:.1f} M parameters |
+| tokenizer | that of `modelfiles/base`: byte-level BPE, Qwen2's split, single digits |
+| licence | CC BY-SA 4.0: the base was trained on questions of Spider, Spider-Syn and WikiSQL, named with their licences in `modelfiles/base/README.md`; no model of others had a part in it |
 
 ## Recipe
 
 | | |
 |---|---|
-| start | `training/configs/shop.toml` from nothing: 7,000 steps, 27.3 M tokens, 68 minutes on 2 CPU cores (training/LOG.md, 1); 43.7 % of the public questions then |
-| data | {made:,} further question-SQL pairs from the grammar, {train:,} of them to learn from, each statement run on the demo data; the wordings of `scripts/demo/questions.jsonl` excluded |
+| start | {start} |
+| data | {made:,} question-SQL pairs from the grammar, {train:,} of them to learn from, each statement run on the demo data; the wordings of `scripts/demo/questions.jsonl` excluded |
 | training | `queryforge retrain` (`training/configs/small-goes-on.toml`): {steps:,} steps, {tokens:.1f} M tokens ({epochs:.2f} passes), seed {c.seed}, AdamW, learning rate {c.learning_rate:g} falling to 0, {c.precision} |
 | time | {minutes:.0f} minutes on {cores} CPU cores ({speed:,.0f} tokens/s) |
 | generated questions, held out | {made_rate} |
@@ -88,6 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the card of the model that ships.")
     for name in ("run", "eval", "gguf"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--start", default="modelfiles/base", help="what the run started from, in words")
     parser.add_argument("--note", default="nothing else", help="what a reader must know about this run")
     args = parser.parse_args()
     state = RunState.model_validate_json((args.run / "state.json").read_text())
@@ -118,6 +119,8 @@ def main() -> None:
         size=len(weights) / 1e6,
         sha256=sha256,
         c=config,
+        vocabulary=json.loads((args.run / "trained" / "model" / "config.json").read_text())["vocab_size"],
+        start=args.start,
         parameters=report.parameters / 1e6,
         made=int(facts["data"]["new"]),
         train=int(facts["split"]["train"]),

@@ -293,9 +293,9 @@ def test_what_is_sent_and_what_happened_are_told_on_stderr_alone(
 DISAGREEING = (
     "SELECT full_name FROM customer WHERE customer_key < 0",
     COUNT,
-    "SELECT COUNT(*) AS n FROM customer WHERE customer_key > 100",
-    "SELECT COUNT(*) AS n FROM customer WHERE customer_key > 200",
-    "SELECT COUNT(*) AS n FROM customer WHERE customer_key > 300",
+    "SELECT COUNT(*) AS n FROM customer WHERE dateofbirth IS NOT NULL",
+    "SELECT COUNT(*) AS n FROM customer WHERE updated_date IS NULL",
+    "SELECT COUNT(*) AS n FROM customer WHERE gender IS NULL",
 )
 """A draft that finds nothing, and four others of which no two find the same."""
 

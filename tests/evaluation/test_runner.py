@@ -259,7 +259,7 @@ def test_a_run_that_is_stopped_keeps_its_answers_and_goes_on(
     count = 60
     path = write_examples(
         tmp_path / "e.jsonl",
-        *({"id": f"n-{i}", "question": f"Question {i}?", "gold_sql": "SELECT 1"} for i in range(count)),
+        *({"id": f"n-{i}", "question": f"A question{' more' * i}?", "gold_sql": "SELECT 1"} for i in range(count)),
     )
     script = tmp_path / "replies.jsonl"
     script.write_text('"SELECT 1"\n')

@@ -149,14 +149,19 @@ def test_follow_ups_carry_their_history(examples: list[Triple]) -> None:
 def test_repairs_show_the_refused_draft_and_why(examples: list[Triple], data: DataCopy) -> None:
     repairs = [t for t in examples if t.kind == "repair"]
     assert len(repairs) >= 5
+    n_doubted = 0
     with closing(Executor(str(data.path), timeout_s=10, max_rows=MAX_ROWS)) as executor:
         for triple in repairs:
             assert [m.role for m in triple.messages] == ["system", "user", "assistant", "user"]
             refused, reason = triple.messages[2].content, triple.messages[3].content
             assert refused != triple.reply
             verdict = executor.run(refused)
-            assert isinstance(verdict, Rejection)
-            assert reason == render_rejection(verdict)
+            if isinstance(verdict, Rejection):
+                assert reason == render_rejection(verdict)
+            else:  # it runs, and does not say what the question says
+                n_doubted += 1
+                assert reason.endswith(("does not.", "twice.", "nothing.")) or reason.startswith(("The question", "'"))
+    assert 0 < n_doubted < len(repairs)
 
 
 def test_declined_examples_are_read_as_their_kind(examples: list[Triple]) -> None:
@@ -289,7 +294,7 @@ def test_an_excluded_question_is_left_out_wherever_it_is_said(
 def test_what_is_wrong_with_a_draft_is_said(validator: Validator) -> None:
     def verdict(reply: str, **fields: object) -> str:
         (found,) = validator.validate(
-            [Draft.model_validate({"kind": "x", "question": "q", "reply": reply, **fields})], "1"
+            [Draft.model_validate({"kind": "x", "question": "q", "reply": reply} | fields)], "1"
         )
         return found.reason if isinstance(found, Dropped) else f"kept {found.flaw}".strip()
 
@@ -305,8 +310,9 @@ def test_what_is_wrong_with_a_draft_is_said(validator: Validator) -> None:
     history = [{"question": "first", "sql": "SELECT nothing FROM customer"}]
     assert verdict("SELECT COUNT(*) FROM customer", history=history) == "earlier turn: guard: unknown-column"
     good = "SELECT COUNT(*) FROM category"
-    assert verdict(good, refused_sql="SELECT COUNT(*) FROM product") == "the wrong draft is not refused"
-    assert verdict(good, refused_sql="SELECT COUNT(*) FROM products") == "kept"
+    repair = {"kind": "repair", "question": "how many categories"}
+    assert verdict(good, **repair, refused_sql="SELECT COUNT(*) FROM product") == "the wrong draft is not refused"
+    assert verdict(good, **repair, refused_sql="SELECT COUNT(*) FROM products") == "kept"
 
 
 @pytest.mark.parametrize("text", ["{", '{"id": 1}\n', "[1]\n", '{"question": 3}\n'])

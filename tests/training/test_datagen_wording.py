@@ -71,7 +71,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
         (r"longer than (?:(?!than).)+ minutes", r"(?:duration_min|avg_dur_min) > "),
         (r"longest surger(?:y|ies)", r"ORDER BY (?:\w+\.)?duration_min DESC"),
         (r"younger than \d", r"'now'.* < \d"),
-        (r"born in (?:\w+ )?(?:19|20)\d\d\b", r"birth_dt >= '(?:19|20)\d\d-"),
+        (r"born in (?:\w+ )?(?:19|20)\d\d\b(?! or)", r"birth_dt >= '(?:19|20)\d\d-"),
         (r"(?<!lead )\bsurgeons\b", r"\"role\" (?:= 'surgeon'|<> |IN )"),
         (r"(?<!-)\bactive (?:surgeon|nurse|doctor|clerk)s\b", r"is_active = 1"),
         (r"patients (?:from|in) (?:Colmar|Basel|Lahr)", r"city (?:= '(?:Colmar|Basel|Lahr)'|IN )"),

@@ -87,7 +87,7 @@ def _ask_rows(world: World, spec: Spec) -> str:
     if spec.form == "count":
         return world.word("ask_count.rows", rows=noun)
     if spec.form == "list":
-        return _ask_list(world, spec, noun)
+        return ask_list(world, spec, noun)
     figure = world.word("ask_count.figure", rows=noun)
     if spec.form == "top":
         return _ask_top_done(world, spec) or _ask_top_count(world, spec, noun)
@@ -121,7 +121,7 @@ def _ask_doing(world: World, spec: Spec) -> str | None:
     return None
 
 
-def _ask_list(world: World, spec: Spec, noun: str) -> str:
+def ask_list(world: World, spec: Spec, noun: str) -> str:
     """Ask for a list, with its columns or only the names."""
     if not spec.columns:
         is_named = bool(world.lexicon.labels.get(spec.table))

@@ -12,7 +12,8 @@ from training.datagen.filters import NOUN, Filter
 from training.datagen.fitting import age_pattern, draws, number_pattern, value_filter
 from training.datagen.lexicon import Key, ref
 from training.datagen.patterns import Slot
-from training.datagen.phrases import comparison, date_range
+from training.datagen.phrases import comparison, date_range, year_comparison
+from training.datagen.qualities import find_quality
 from training.datagen.query import quote
 from training.datagen.world import World
 
@@ -79,6 +80,13 @@ def _figure_filter(world: World, table: str, instance: str, name: str) -> Filter
 
 def _number_filter(world: World, key: Key, target: str, word: str) -> Filter:
     """Compare a column with a number."""
+    if find_quality(world.lexicon, *key) == "year" and all(value == int(value) for value in world.numbers[key]):
+        words, sql = year_comparison(world.rng, world.numbers[key])
+        names = ["filter_year.is", *(["filter_year.exactly"] if sql.startswith("= ") else [])]
+        number = sql.removeprefix("= ")
+        return Filter(
+            world.word(*names, noun=NOUN, column=word, words=words, year=number), f"{target} {sql}", column=key
+        )
     words, sql = comparison(world.rng, world.numbers[key], unit=world.lexicon.units.get(key, ""))
     own = world.lexicon.patterns.get(key, ())
     pattern = _pattern(world, own, words, "filter_number.is", column=word, a_column=with_article(word))

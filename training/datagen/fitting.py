@@ -44,6 +44,42 @@ def compared_to_average(world: World, table: str, column: str, rows: str, *, is_
     return more and world.word("adjective.than_average", rows=rows, more=more)
 
 
+def comparative(world: World, table: str, column: str, *, is_more: bool) -> str | None:
+    """Say as an adjective that rows have more or less of what a column measures: "cheaper"."""
+    return _say(world, table, column, "more" if is_more else "less")
+
+
+def outdoing(world: World, table: str, column: str, *, is_more: bool) -> str | None:
+    """Say the same as what rows do: "earn more"."""
+    return _say(world, table, column, "does_more" if is_more else "does_less")
+
+
+def outside_pattern(world: World, key: Key, low: str, high: str) -> str | None:
+    """Say of rows that they are below one number or above another: "{} cheaper than 5 or more expensive than 50"."""
+    quality, unit = find_quality(world.lexicon, *key), find_unit_word(world.lexicon, *key)
+    name = f"adjective.outside_{quality}"
+    if unit and unit not in high:
+        high = f"{high} {unit}"
+    return world.word(name, noun=NOUN, low=low, high=high) if knows(name) else None
+
+
+def values_pattern(world: World, key: Key, target: str, values: list[str], said: str) -> str | None:
+    """Say that a column has one of some values as people say one of them of the rows: "{} from Basel or Lahr".
+
+    Args:
+        world: Words and chance.
+        key: The column.
+        target: The column in SQL.
+        values: The values.
+        said: All of them, joined.
+    """
+    name = find_value_class(world.lexicon, *key)
+    if name in ("", "role") or not all(value_filter(world, key, target, value) for value in values):
+        return None
+    said = said if name in ("home", "place") else said.lower()
+    return world.word(f"either_value.{'place' if name in ('home', 'place') else 'kind'}", noun=NOUN, value=said)
+
+
 def extreme_question(
     world: World, table: str, column: str, *, is_top: bool, count: int, slots: dict[str, str]
 ) -> str | None:
@@ -118,6 +154,8 @@ def value_filter(world: World, key: Key, target: str, value: str) -> Filter | No
     name = find_value_class(lexicon, *key)
     if not name or not _means_one_column(world, key, value):
         return None
+    if name == "kind" and key[1].lower().endswith("state") and not value.islower():
+        return None  # rather a part of a country than a condition
     said, noun, sql = value, "", f"{target} = '{value.replace(chr(39), chr(39) * 2)}'"
     if name == "role":
         if not is_person_noun(value):

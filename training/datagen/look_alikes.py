@@ -34,7 +34,7 @@ RANGE_SHARE = 0.4
 MAX_COMPARED_ROWS = 200
 """A look-alike with more rows is another result than one with fewer; longer results are not compared."""
 _SAFE = (exp.EQ, exp.NEQ, exp.In, exp.Like)
-_RANGE = (exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between)
+_RANGE = (exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.Or)
 
 _CLAUSE = re.compile(r"\b(?:WHERE|HAVING)\b", re.IGNORECASE)
 

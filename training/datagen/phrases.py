@@ -21,7 +21,6 @@ SPANS = {
 """How often each kind of span is drawn."""
 SIGNS = {"over": ">", "at_least": ">=", "under": "<", "at_most": "<=", "exactly": "="}
 
-
 RELATIVE: dict[str, tuple[str, str | None]] = {
     "this_month": ("date('now', 'start of month')", "date('now', 'start of month', '+1 month')"),
     "last_month": ("date('now', 'start of month', '-1 month')", "date('now', 'start of month')"),
@@ -176,6 +175,16 @@ def say_number(rng: random.Random, value: float, *, unit: str = "", may_spell: b
     return f"{text} {unit}".strip() if unit and rng.random() < 0.7 else text
 
 
+def year_comparison(rng: random.Random, values: list[float]) -> tuple[str, str]:
+    """Draw a comparison of a column of years with one or two of them: words such as "after 2005", and its SQL."""
+    first, last = (int(value) for value in sorted(rng.choices(values, k=2)))
+    kind = rng.choices((*SIGNS, "between"), (22, 12, 18, 6, 34, 14))[0]
+    if kind == "between":
+        last += first == last
+        return say(rng, "year.between", low=first, high=last), f"BETWEEN {first} AND {last}"
+    return say(rng, f"year.{kind}", year=first), f"{SIGNS[kind]} {first}"
+
+
 def comparison(rng: random.Random, values: list[float], *, unit: str = "", is_count: bool = False) -> tuple[str, str]:
     """Draw a comparison with a plausible number: words such as "more than 50", and its SQL such as "> 50"."""
     pick = _plausible(rng, values)
@@ -189,11 +198,19 @@ def comparison(rng: random.Random, values: list[float], *, unit: str = "", is_co
         pattern = choose(rng, "number.between")
         said_low = say_number(rng, low, may_spell=False)
         text = fill(pattern, low=said_low, high=say_number(rng, high, unit=unit, may_spell=False))
-        return text, f"BETWEEN {_sql_number(low)} AND {_sql_number(high)}"
-    return say(rng, f"number.{kind}", number=said), f"{SIGNS[kind]} {_sql_number(pick)}"
+        return text, f"BETWEEN {sql_number(low)} AND {sql_number(high)}"
+    name = f"count.{kind}" if is_count else f"number.{kind}"
+    return say(rng, name, number=said), f"{SIGNS[kind]} {sql_number(pick)}"
 
 
-def _sql_number(value: float) -> str:
+def plausible_pair(rng: random.Random, values: list[float]) -> tuple[float, float] | None:
+    """Draw two limits from sorted values, one of the lower half and a higher one; None when they come out equal."""
+    half = len(values) // 2
+    low, high = _plausible(rng, values[: half or 1]), _plausible(rng, values[half:])
+    return (low, high) if low < high else None
+
+
+def sql_number(value: float) -> str:
     """Write a number in SQL, whole ones without a point."""
     return str(int(value)) if value == int(value) else repr(value)
 
@@ -211,4 +228,5 @@ def _plausible(rng: random.Random, values: list[float]) -> float:
     step = 10 ** max(0, digits - rng.choice((1, 2, 2, 3)))
     if rng.random() < 0.3:
         step = max(1, step // 2)
-    return float(round(raw / step) * step) if rng.random() < 0.92 else round(raw, 2)
+    is_rounded, is_whole = rng.random() < 0.92, all(value == int(value) for value in (low, high))
+    return float(round(raw / step) * step) if is_rounded else round(raw, 0 if is_whole else 2)

@@ -100,13 +100,29 @@ class Query:
         return f"{table} {alias}" if alias else table
 
 
-def exists(lexicon: Lexicon, relation: Relation, outer: str, conditions: list[str], *, negated: bool = False) -> str:
-    """Write an EXISTS over the rows of `relation.table` that point at `outer`.
+def exists(
+    lexicon: Lexicon, relation: Relation, outer: str, conditions: list[str], *, negated: bool = False,
+    path: tuple[Relation, ...] = (),
+) -> str:  # fmt: skip
+    """Write an EXISTS over the rows of `relation.table` that point at `outer`, joined along a path of theirs.
 
     The outer query must carry aliases (`needs_alias`).
     """
     inner = Query(lexicon, relation.table, select=["1"], needs_alias=True)
+    inner.follow(path)
     pairs = zip(relation.child_columns, relation.parent_columns, strict=True)
     inner.where = [f"{ref(relation.table, a)} = {ref(f'^{outer}', b)}" for a, b in pairs] + conditions
     text = inner.sql().replace(f"^{outer}.", ref(outer, ""))
     return f"{'NOT ' if negated else ''}EXISTS ({text})"
+
+
+def not_exists_above(lexicon: Lexicon, path: tuple[Relation, ...], condition: str) -> str:
+    """Write a NOT EXISTS over the one row that a path leads to from the rows of an outer query.
+
+    It holds for rows without a parent, too. The outer query must carry aliases (`needs_alias`).
+    """
+    first, outer = path[0], path[0].table
+    inner = Query(lexicon, first.instance, select=["1"], needs_alias=True)
+    inner.follow(path[1:])
+    inner.where = [first.on.replace(ref(outer, ""), ref(f"^{outer}", "")), condition]
+    return f"NOT EXISTS ({inner.sql().replace(f'^{outer}.', ref(outer, ''))})"

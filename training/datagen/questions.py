@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from training.datagen.kinds.aggregates import aggregate, count_and_part, first_last_date
+from training.datagen.kinds.absence import existence_through, not_of_parent
+from training.datagen.kinds.aggregates import aggregate, count_and_part, first_last_date, two_columns
+from training.datagen.kinds.choices import either_column, either_range, either_value
 from training.datagen.kinds.existence import both_sides, counts_with_zero, existence, latest_of_child, two_roads
 from training.datagen.kinds.groups import bands, group_figure, having
 from training.datagen.kinds.hierarchy import hierarchy
@@ -23,9 +25,18 @@ from training.datagen.kinds.nested import (
 from training.datagen.kinds.periods import period_average, running_or_best
 from training.datagen.kinds.ranking import above_average, compare, extreme_rows, sorted_list
 from training.datagen.kinds.reach import reach_column, reach_path
-from training.datagen.kinds.sets import distinct, distinct_ancestors, distinct_pairs, distinct_parents, set_operation
+from training.datagen.kinds.rivals import compared_with
+from training.datagen.kinds.sets import (
+    distinct,
+    distinct_ancestors,
+    distinct_pairs,
+    distinct_parents,
+    names_of,
+    set_operation,
+)
 from training.datagen.kinds.shares import average_per_parent, measure_share, share
 from training.datagen.kinds.spans import days_between
+from training.datagen.kinds.tops import names_of_top, top_by_figure, value_of_top, values_by_count
 from training.datagen.kinds.windows import (
     change_over_time,
     latest_of_each,
@@ -78,6 +89,18 @@ KINDS: tuple[tuple[Callable[[World], Asked | None], int], ...] = (
     (rows_of_top_groups, 2),
     (set_operation, 3),
     (days_between, 4),
+    (two_columns, 6),
+    (either_range, 4),
+    (either_value, 3),
+    (either_column, 2),
+    (compared_with, 6),
+    (values_by_count, 5),
+    (not_of_parent, 4),
+    (existence_through, 4),
+    (top_by_figure, 5),
+    (value_of_top, 4),
+    (names_of_top, 2),
+    (names_of, 6),
 )
 """Each maker of questions with its weight."""
 
@@ -87,10 +110,11 @@ _NUMBER = "a column of numbers that are no keys"
 _CATEGORY = f"a text column with 2 to {MAX_CATEGORIES} different values"
 _KEY = "a foreign key"
 _NAMED = "rows with a name or a key"
+_REPEATED = "a column of texts without NULL in which values occur again"
 _LADDER = "a table with a foreign key to itself, a single-column key and a column of names"
 
 KIND_NAMES: dict[Callable[[World], Asked | None], dict[str, str]] = {
-    aggregate: {"aggregate": _NUMBER, "aggregate_two": _NUMBER},
+    aggregate: {"aggregate": _NUMBER, "aggregate_two": _NUMBER, "aggregate_three": _NUMBER},
     count_and_part: {"count_and_part": _CATEGORY},
     first_last_date: {"first_last_date": _DATE},
     group_figure: {"group_figure": _NUMBER},
@@ -151,6 +175,18 @@ KIND_NAMES: dict[Callable[[World], Asked | None], dict[str, str]] = {
     rows_of_top_groups: {"rows_of_top_groups": f"{_KEY} from a table with {_NUMBER}"},
     set_operation: {"set_operation": f"{_CATEGORY}, and another one or {_KEY}"},
     days_between: {"days_between": f"two times {_DATE} in one table"},
+    two_columns: dict.fromkeys(("two_columns", "two_columns_group"), "two columns of numbers in one table"),
+    either_range: {"either_range": f"{_NUMBER} or {_DATE}"},
+    either_value: {"either_value": f"{_CATEGORY} or {_NUMBER}"},
+    either_column: {"either_column": f"{_CATEGORY}, and another one or {_NUMBER}"},
+    compared_with: dict.fromkeys(("compared_with_all", "compared_with_some"), f"{_NUMBER} or {_DATE}"),
+    values_by_count: {"values_by_count": _REPEATED},
+    not_of_parent: {"not_of_parent": f"{_KEY} to a table with a column of names or a category"},
+    existence_through: {"existence_through": "a table with two foreign keys to others"},
+    top_by_figure: {"top_by_figure": f"{_NUMBER}, and {_KEY} or {_REPEATED}"},
+    value_of_top: {"value_of_top": f"{_KEY} to a table with more columns than a key and a name"},
+    names_of_top: {"names_of_top": f"{_KEY} or {_REPEATED}"},
+    names_of: dict.fromkeys(("names_distinct", "names_plain"), _REPEATED),
     reach_path: {"path_list": _KEY, "path_each": _KEY, "path_value": f"{_KEY} to a table with a column of names"},
 }  # fmt: skip
 """The kinds that each maker draws, with what they need of a database."""

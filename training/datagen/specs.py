@@ -167,10 +167,7 @@ def build(world: World, spec: Spec) -> str:
         query = Query(world.lexicon, spec.table)
     restrict(query, spec.filters)
     if spec.form == "list":
-        label = world.label(spec.table)
-        owner = world.lexicon.table(spec.table)
-        columns = spec.columns or ((label,) if label else owner.primary_key)
-        query.select = [ref(spec.table, column) for column in columns or (c.name for c in owner.columns)]
+        query.select = list_shown(world, spec)
         return query.sql()
     for chosen in spec.dimensions:
         chosen.apply(query)
@@ -181,3 +178,10 @@ def build(world: World, spec: Spec) -> str:
         query.order = [f"{figure}{' DESC' if spec.descending else ''}"]
     query.limit = spec.limit
     return query.sql()
+
+
+def list_shown(world: World, spec: Spec) -> list[str]:
+    """List what a list shows: its columns, else the label, else the key, else everything."""
+    label, owner = world.label(spec.table), world.lexicon.table(spec.table)
+    columns = spec.columns or ((label,) if label else owner.primary_key)
+    return [ref(spec.table, column) for column in columns or (c.name for c in owner.columns)]

@@ -22,6 +22,7 @@ from typing import NamedTuple
 from assistant.database import connect
 from assistant.errors import DatabaseError
 from assistant.fidelity import as_rejection, find_doubts
+from assistant.guard import check
 from assistant.prompts import parse_reply, render_prompt
 from assistant.schema import with_listing
 from assistant.types import (
@@ -293,9 +294,15 @@ class Validator:
             [sample for column in texts for sample in column.samples if not sample[:1].isdigit()],
             random.Random(draft.question),  # noqa: S311 -- no secret
         )
+        if not sql:
+            return None
+        wrong = self._as_draft(sql)
         linked = self._context.model_copy(update={"values": self._values.match(draft.question)})
-        doubts = find_doubts(question, linked, sql, schema.glossary) if sql else ()
-        return (self._as_draft(sql), as_rejection(doubts)) if doubts else None
+        checked = check(wrong, linked, max_rows=MAX_ROWS)
+        if isinstance(checked, Rejection):  # the column is of another table: the guard comes first, in use too
+            return wrong, checked
+        doubts = find_doubts(question, linked, sql, schema.glossary)
+        return (wrong, as_rejection(doubts)) if doubts else None
 
     def _as_draft(self, sql: str) -> SqlDraft:
         return SqlDraft(sql=sql, attempt=1, completion=Completion(text=sql, model=self._bench.generator))

@@ -27,6 +27,8 @@ Path = tuple[Relation, ...]
 
 MAX_CATEGORIES = 60
 """A text column with at most this many different values is a category."""
+REPEATED = 1.25
+"""Rows for each different text of a column, from which on the texts are worth counting."""
 _SHARED_ENDS = frozenset(("name", "date"))
 """Words that are said once for two columns."""
 MIN_LIKEABLE = 30
@@ -90,12 +92,37 @@ class World:
 
     def figures(self, table: str) -> list[str]:
         """List the numeric columns of a table that are no keys and no flags."""
-        found = [
+        return self._narrowed(table, self.all_figures(table))
+
+    def all_figures(self, table: str) -> list[str]:
+        """List the same, whatever is in focus: for questions about two columns."""
+        return [
             column.name
             for column in self.lexicon.table(table).columns
             if (table, column.name) in self.numbers and not self.lexicon.is_key(table, column.name)
         ]
+
+    def repeated(self, table: str) -> list[str]:
+        """List the columns of texts that say something of every row, and of some rows the same."""
+        found = [
+            column.name
+            for column in self.lexicon.table(table).columns
+            if column.kind == "text"
+            and (table, column.name) not in self.nullable
+            and not self.lexicon.words[table, column.name][0].startswith(("is ", "has "))
+            and 1 < self.distinct.get((table, column.name), 0) == len(self.texts.get((table, column.name), ()))
+            and REPEATED * self.distinct[table, column.name] <= self.rows.get(table, 0)
+        ]
         return self._narrowed(table, found)
+
+    def same_values(self, table: str, column: str) -> set[Key]:
+        """Name a column, and what it points at: a condition on one decides the values of the other."""
+        ends = {
+            (key.ref_table, key.ref_columns[0])
+            for key in self.lexicon.table(table).foreign_keys
+            if key.columns == (column,)
+        }
+        return {(table, column), *ends}
 
     def dates(self, table: str) -> list[str]:
         """List the date columns of a table."""

@@ -14,9 +14,15 @@ from training.datagen.world import World
 FUNCTIONS = ("AVG", "SUM", "MAX", "MIN")
 PAIRS = (("MIN", "MAX"), ("MAX", "MIN"), ("COUNT", "AVG"), ("COUNT", "SUM"), ("AVG", "MAX"), ("SUM", "AVG"))
 
+THREE = (("AVG", "MIN", "MAX"), ("MIN", "MAX", "AVG"), ("MAX", "MIN", "AVG"), ("MIN", "AVG", "MAX"))
+SHARED = ("AVG", "AVG", "AVG", "MAX", "MIN", "SUM")
+"""What is asked of two columns alike,"""
+CROSSED = (("MAX", "MIN"), ("MIN", "MAX"), ("AVG", "MAX"), ("MAX", "AVG"), ("SUM", "AVG"), ("AVG", "SUM"))
+"""or of each of the two."""
+
 
 def aggregate(world: World) -> Asked | None:
-    """One or two figures over rows: average, total, highest and lowest of a column."""
+    """One to three figures over rows: average, total, highest and lowest of a column."""
     rng = world.rng
     table = world.draw_table(lambda t: bool(world.figures(t) or world.lexicon.figures.get(t)))
     found = world.draw_figure(table) if table else None
@@ -26,8 +32,11 @@ def aggregate(world: World) -> Asked | None:
     filters = draw_few(world, table)
     noun = noun_phrase(world.noun(table), filters)
     query = restrict(Query(world.lexicon, table), filters)
-    if rng.random() < 0.2:
+    draw = rng.random()
+    if draw < 0.2:
         return _two_aggregates(world, query, noun, word, target)
+    if draw < 0.28:
+        return _three_aggregates(world, query, noun, word, target)
     function = rng.choice(FUNCTIONS)
     query.select = [f"{function}({target})"]
     said = world.word(f"aggregate.{function}")
@@ -53,6 +62,52 @@ def _two_aggregates(world: World, query: Query, noun: str, word: str, target: st
     else:
         text = world.word("aggregate.two", first=first, second=second, tail=tail)
     return Asked("aggregate_two", text, query.sql())
+
+
+def _three_aggregates(world: World, query: Query, noun: str, word: str, target: str) -> Asked:
+    """Ask for the average, the lowest and the highest of a column at once."""
+    functions = world.rng.choice(THREE)
+    query.select = [f"{function}({target})" for function in functions]
+    said = (world.word(f"aggregate_three.{function}") for function in functions)
+    names = dict(zip(("first", "second", "third"), said, strict=True))
+    return Asked("aggregate_three", world.word("aggregate_three.ask", rows=noun, figure=word, **names), query.sql())
+
+
+def two_columns(world: World) -> Asked | None:
+    """Figures of two different columns, over all rows or for each group."""
+    rng = world.rng
+    table = world.draw_table(lambda t: len(world.all_figures(t)) >= 2)
+    if not table:
+        return None
+    first = rng.choice(world.figures(table))
+    columns = [first, rng.choice([column for column in world.all_figures(table) if column != first])]
+    rng.shuffle(columns)
+    words = [world.say(table, column) for column in columns]
+    if words[0] == words[1]:
+        words = [world.lexicon.words[table, column][0] for column in columns]
+    is_shared = rng.random() < 0.7
+    functions = (rng.choice(SHARED),) * 2 if is_shared else rng.choice(CROSSED)
+    filters = draw_few(world, table)
+    query = restrict(Query(world.lexicon, table), filters)
+    rows = noun_phrase(world.noun(table), filters)
+    chosen = draw_dimension(world, table) if rng.random() < 0.5 else None
+    if chosen:
+        chosen.apply(query)
+    query.select += [f"{function}({ref(table, column)})" for function, column in zip(functions, columns, strict=True)]
+    said = [world.word(f"aggregate.{function}") for function in functions]
+    if is_shared:
+        name = "two_columns.sums" if functions[0] == "SUM" else "two_columns.shared"
+        pair = world.word(name, aggregate=said[0], first=words[0], second=words[1])
+    else:
+        pair = world.word("two_columns.crossed", first=f"{said[0]} {words[0]}", second=f"{said[1]} {words[1]}")
+    if chosen:
+        text = world.word("two_columns.group", pair=pair, rows=rows, group=chosen.words)
+        return Asked("two_columns_group", text, query.sql())
+    if functions == ("AVG", "AVG") and draws(world, 0.15):
+        return Asked(
+            "two_columns", world.word("two_columns.on_average", first=words[0], second=words[1], rows=rows), query.sql()
+        )
+    return Asked("two_columns", world.word("two_columns.ask", pair=pair, rows=rows), query.sql())
 
 
 def count_and_part(world: World) -> Asked | None:

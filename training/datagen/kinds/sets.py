@@ -76,6 +76,27 @@ def distinct_ancestors(world: World) -> Asked | None:
     return Asked("distinct_ancestors", text, query.sql())
 
 
+def names_of(world: World) -> Asked | None:
+    """A column of rows of a kind: each value once where the question says so, else as often as it occurs."""
+    rng = world.rng
+    table = world.draw_table(lambda t: bool(world.repeated(t)))
+    if not table:
+        return None
+    column = rng.choice([*world.repeated(table) * 2, *world.figures(table)])
+    drawn = draw_filters(world, table, rng.choices((1, 2), (75, 25))[0])
+    filters = [f for f in drawn if f.column not in world.same_values(table, column)]
+    if not filters:
+        return None
+    rows, word = noun_phrase(world.noun(table), filters), world.say(table, column)
+    query = restrict(Query(world.lexicon, table, select=[ref(table, column)]), filters)
+    slots = {"value": word, "values": plural(word), "rows": rows}
+    if rng.random() < 0.5:
+        return Asked("names_plain", world.word("names_of.plain", **slots), query.sql())
+    query.is_distinct = True
+    text = world.word("names_of.distinct", different=world.word("names_of.different"), **slots)
+    return Asked("names_distinct", text, query.sql())
+
+
 def distinct_pairs(world: World) -> Asked | None:
     """Different pairs of two columns, listed or counted."""
     rng = world.rng
