@@ -115,9 +115,11 @@ class WatchedAssistant(Assistant):
         note.end_with(answer)
         return answer
 
-    def stream(self, question: Question | str) -> Generator[StepEvent | Answer, None, None]:
+    def stream(
+        self, question: Question | str, *, stopped: threading.Event | None = None
+    ) -> Generator[StepEvent | Answer, None, None]:
         """Answer one question, telling each step; see `Assistant.stream`."""
-        return self._watch(question, super().stream(question))
+        return self._watch(question, super().stream(question, stopped=stopped))
 
     def run_sql(self, question: Question, sql: str) -> Answer | Rejection:
         """Answer a question with SQL that is there; see `Assistant.run_sql`."""
@@ -169,6 +171,8 @@ class WatchedAssistant(Assistant):
             if answer is None:
                 note.end_by(error)
             raise
+        if answer is None:
+            note.end("stopped")
 
 
 class _Note:

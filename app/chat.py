@@ -7,6 +7,7 @@ draws; what a question means is the assistant's business.
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -59,6 +60,8 @@ class Exchange:
     """What was reported while it was worked on, without the SQL in the making."""
     is_started: bool = False
     """Whether work has begun; started without an outcome means it was stopped."""
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set to stop the work on it."""
     answer: Answer | None = None
     """The answer, once there is one."""
     error: QueryForgeError | None = None
@@ -131,9 +134,10 @@ def work(assistant: Assistant, exchange: Exchange, earlier: Sequence[Exchange]) 
         log = status.container(key="work-log", gap="xsmall")
         sql = status.empty()
         # Pressing it runs the page anew; Streamlit breaks off this run at its next step, which closes the stream.
-        st.button("Stop", key="stop", icon=":material/stop_circle:", type="tertiary")
+        # Until then this run may wait for the database, which is told by the event.
+        st.button("Stop", key="stop", icon=":material/stop_circle:", type="tertiary", on_click=exchange.stopped.set)
         try:
-            with closing(assistant.stream(question)) as events:
+            with closing(assistant.stream(question, stopped=exchange.stopped)) as events:
                 for event in events:
                     if isinstance(event, Answer):
                         exchange.answer = event

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from assistant.backends.base import Backend
@@ -112,17 +113,24 @@ class Assistant:
             graph, context, notice = self._engines.fall_back(error)
         return _with_notices(answer_question(graph, asked, context), notice)
 
-    def stream(self, question: Question | str) -> Generator[StepEvent | Answer, None, None]:
+    def stream(
+        self, question: Question | str, *, stopped: threading.Event | None = None
+    ) -> Generator[StepEvent | Answer, None, None]:
         """Answer one question, telling each step as it goes; the last item is the Answer.
 
         Closing the iterator cancels the question: the model stops at its next token.
+
+        Args:
+            question: The question.
+            stopped: Set it in another thread to cancel the question also while the database works on it, which then
+                breaks the query off; no Answer comes.
 
         Raises:
             UsageError: The question is empty or too long.
             BackendError: While iterating: the model cannot be used, or failed.
             DatabaseError: While iterating: the database failed.
         """
-        return self._stream(self._checked(question))
+        return self._stream(self._checked(question), stopped or threading.Event())
 
     def choose(self, answer: Answer, index: int) -> Answer:
         """Answer a question that was asked back about, in the reading that the person chose.
@@ -238,19 +246,19 @@ class Assistant:
             chosen_sql = asked.chosen_sql or self._choices.get(asked, "")
         return asked.model_copy(update={"chosen_sql": chosen_sql})
 
-    def _stream(self, question: Question) -> Generator[StepEvent | Answer, None, None]:
+    def _stream(self, question: Question, stopped: threading.Event) -> Generator[StepEvent | Answer, None, None]:
         from assistant.graph import stream_question
 
         try:
             with self._engines.working() as (graph, context):
                 notices = self._wait_for_values()
-                for event in stream_question(graph, question, context):
+                for event in stream_question(graph, question, replace(context, cancelled=stopped)):
                     yield _with_notices(event, *notices) if isinstance(event, Answer) else event
             return
         except BackendGone as error:
             graph, context, notice = self._engines.fall_back(error)
         yield StepEvent(step="generate_sql", detail=notice)
-        for event in stream_question(graph, question, context):
+        for event in stream_question(graph, question, replace(context, cancelled=stopped)):
             yield _with_notices(event, notice) if isinstance(event, Answer) else event
 
     def _renew_values(self) -> None:

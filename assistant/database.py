@@ -26,6 +26,7 @@ from assistant.drivers.cells import normalise_cell, normalise_rows
 from assistant.drivers.engines import open_engine, parse_url, reading
 from assistant.drivers.failures import missing_column, query_failed, reached_time_limit
 from assistant.drivers.introspection import fingerprint, read_tables
+from assistant.drivers.stopping import stopping
 from assistant.drivers.streaming import RowBatch, stream_rows
 from assistant.errors import DatabaseError, UsageError
 from assistant.masking import check_patterns, mask_rows, mask_tables, read_patterns, unused_patterns, without_quotes
@@ -145,19 +146,25 @@ class Database:
                 )
             return self._schema
 
-    def run(self, query: GuardedQuery, *, timeout_s: float) -> QueryResult | Rejection:
+    def run(
+        self, query: GuardedQuery, *, timeout_s: float, stopped: threading.Event | None = None
+    ) -> QueryResult | Rejection:
         """Run a query in a read-only transaction that is rolled back.
 
         Args:
             query: What the guard let through; one row more than its `max_rows` is fetched to know that it was cut.
             timeout_s: Seconds after which the database stops it.
+            stopped: Set it, in another thread, to have the database stop it at once.
 
         Raises:
-            DatabaseError: The time limit was reached, or the database failed.
+            DatabaseError: The time limit was reached, it was stopped, or the database failed.
         """
         started = time.perf_counter()
         try:
-            with reading(self._engine, self.dialect, timeout_s) as connection:
+            with (
+                reading(self._engine, self.dialect, timeout_s) as connection,
+                stopping(connection, self.dialect, stopped),
+            ):
                 # Sent as it stands: a % is a % and a colon a colon.
                 options = {"no_parameters": True, "sqlite_raw_colnames": True}
                 result = connection.execution_options(**options).exec_driver_sql(query.sql)

@@ -8,6 +8,7 @@ guard and runs on the database as the first did; one that is refused, or fails, 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -76,6 +77,8 @@ class Drafting:
     """Called with each draft as it grows; what it raises ends the work."""
     find_doubts: Callable[[str], tuple[str, ...]]
     """Says what of the question a statement leaves out, or adds to it."""
+    stopped: threading.Event
+    """Breaks off the query that is running, when it is set."""
     repair: Prompt | None = None
     """Tells the model what is in doubt about the first draft; None where nothing is."""
 
@@ -153,7 +156,8 @@ class Drafting:
         if isinstance(query, Rejection):
             return None
         try:
-            result = self.database.run(query, timeout_s=min(self.settings.query_timeout_s, left_s))
+            limit_s = min(self.settings.query_timeout_s, left_s)
+            result = self.database.run(query, timeout_s=limit_s, stopped=self.stopped)
         except DatabaseError:
             return None
         if isinstance(result, Rejection):

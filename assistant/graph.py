@@ -35,6 +35,7 @@ from assistant.steps import (
     CHOSEN_BY,
     AgentContext,
     AgentState,
+    Cancelled,
     check_scope,
     compare_drafts,
     execute_sql,
@@ -88,7 +89,7 @@ def answer_question(graph: AgentGraph, question: Question, context: AgentContext
 def stream_question(graph: AgentGraph, question: Question, context: AgentContext) -> Iterator[StepEvent | Answer]:
     """Run the graph, yielding each step as it ends and the SQL while it is written; the last item is the Answer.
 
-    Closing the iterator cancels the run.
+    Closing the iterator cancels the run; `context.cancelled` does so from another thread, and then no Answer comes.
 
     Raises:
         QueryForgeError: The model or the database broke.
@@ -107,6 +108,8 @@ def stream_question(graph: AgentGraph, question: Question, context: AgentContext
                 yield item
             else:
                 final = item
+    except Cancelled:
+        return
     finally:
         # Closing the graph's stream waits for the running step; the event makes the model stop at its next token.
         context.cancelled.set()

@@ -138,7 +138,12 @@ class Recall:
 
 
 def run_approved(
-    pair: KnownPair, schema: DatabaseSchema, database: Database, settings: Settings
+    pair: KnownPair,
+    schema: DatabaseSchema,
+    database: Database,
+    settings: Settings,
+    *,
+    stopped: threading.Event | None = None,
 ) -> tuple[GuardedQuery, QueryResult] | Rejection:
     """Check and run the SQL that was approved for a question; it may have been written for an older schema.
 
@@ -149,7 +154,7 @@ def run_approved(
     query = check(as_draft(pair), whole, max_rows=settings.max_rows)
     if isinstance(query, Rejection):
         return query
-    outcome = database.run(query, timeout_s=settings.query_timeout_s)
+    outcome = database.run(query, timeout_s=settings.query_timeout_s, stopped=stopped)
     return outcome if isinstance(outcome, Rejection) else (query, outcome)
 
 

@@ -152,7 +152,10 @@ def link_schema(state: AgentState, context: AgentContext) -> tuple[AgentState, s
 
 def recall_pair(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
     """Run the SQL that a person approved for this question; if that fails, the model writes as for any other."""
-    outcome = run_approved(state["recalled"], context.schema, context.database, context.settings)
+    outcome = run_approved(
+        state["recalled"], context.schema, context.database, context.settings, stopped=context.cancelled
+    )
+    stop_if_cancelled(context)
     if isinstance(outcome, Rejection):
         return {"notices": (f"{NOT_RECALLED} {outcome.message}",)}, outcome.message
     query, result = outcome
@@ -205,7 +208,10 @@ def execute_sql(state: AgentState, context: AgentContext) -> tuple[AgentState, s
     """Run the query; the database may still refuse it."""
     query = state["query"]
     assert query is not None  # the route leads here only with a query
-    outcome = context.database.run(query, timeout_s=context.settings.query_timeout_s)
+    try:
+        outcome = context.database.run(query, timeout_s=context.settings.query_timeout_s, stopped=context.cancelled)
+    finally:
+        stop_if_cancelled(context)  # what the database says of a query that was stopped is for nobody
     if isinstance(outcome, Rejection):
         return {"query": None, "rejections": (outcome,)}, outcome.message
     rows = "1 row" if len(outcome.rows) == 1 else f"{len(outcome.rows)} rows"
@@ -225,6 +231,7 @@ def compare_drafts(state: AgentState, context: AgentContext) -> tuple[AgentState
         prompt=state["prompt"],
         on_text=lambda _: stop_if_cancelled(context),
         find_doubts=lambda sql: _doubt(state, context, sql),
+        stopped=context.cancelled,
         repair=_render(state, context, ((draft, as_rejection(doubts)),)) if first is not None and doubts else None,
     )
     opinion = drafting.compare(draft, first, state["question"], context.schema)

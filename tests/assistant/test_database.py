@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -368,3 +369,16 @@ def test_a_malformed_glossary_is_a_usage_error_with_path_and_reason(tmp_path: Pa
 def test_a_missing_glossary_that_was_named_is_a_usage_error(tmp_path: Path, shop_db_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.toml"):
         connect(str(shop_db_path), glossary_path=tmp_path / "none.toml")
+
+
+def test_a_running_query_is_stopped_from_another_thread(shop_db_path: Path) -> None:
+    stopped = threading.Event()
+    threading.Timer(0.5, stopped.set).start()
+    endless = "SELECT COUNT(*) FROM order_line a CROSS JOIN order_line b CROSS JOIN order_line c"
+    with closing(connect(str(shop_db_path))) as database:
+        with pytest.raises(DatabaseError):
+            database.run(forge(endless), timeout_s=250, stopped=stopped)
+        assert stopped.is_set()
+        count = database.run(forge("SELECT COUNT(*) FROM customer"), timeout_s=10, stopped=threading.Event())
+    assert isinstance(count, QueryResult)
+    assert count.rows == ((800,),)

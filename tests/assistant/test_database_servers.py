@@ -340,3 +340,15 @@ def end_other_sessions(url: str) -> None:
             )
         )
     engine.dispose()
+
+
+def test_a_running_query_is_stopped_from_another_thread_at_the_server(database: Database) -> None:
+    stopped = threading.Event()
+    threading.Timer(0.5, stopped.set).start()
+    endless = "SELECT COUNT(*) FROM order_line a CROSS JOIN order_line b CROSS JOIN order_line c"
+    with pytest.raises(DatabaseError):
+        database.run(forge(database, endless), timeout_s=250, stopped=stopped)
+    assert stopped.is_set()
+    count = database.run(forge(database, "SELECT COUNT(*) FROM customer"), timeout_s=10, stopped=threading.Event())
+    assert isinstance(count, QueryResult)
+    assert count.rows == ((800,),)
