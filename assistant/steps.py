@@ -132,10 +132,10 @@ def link_schema(state: AgentState, context: AgentContext) -> tuple[AgentState, s
     """Choose the tables and find the values that the question is about."""
     question = state["question"]
     values = context.match_values(f"{question.text}\n{question.evidence}".strip())
-    asked = question.model_copy(update={"history": relevant_history(question, context.schema)})
+    asked = _asked(state, context)
     known = context.recall(asked, values)
     linked = prepare_context(
-        question,
+        asked,
         context.schema,
         values,
         known.similar,

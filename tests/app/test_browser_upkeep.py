@@ -101,7 +101,7 @@ def test_a_model_is_retrained_on_the_page_then_answers_and_is_rolled_back(
         # Too few to judge by: the gate refuses, and says why.
         demands = {"Least right answers, %": "0", "Least declined, %": "0", "Most wrongly declined, %": "100"}
         demands |= {"Most without an answer, %": "100"}
-        fill(page, {"Minutes of training": "0.2", "Examples to make": "600", "Examples to judge by": "10", **demands})
+        fill(page, {"Minutes of training": "0.2", "Examples to make": "1200", "Examples to judge by": "10", **demands})
         retrain(page)
         page.reload()
         expect(page.locator(".st-key-retraining")).to_contain_text(re.compile("Step [1-9] of 9"))

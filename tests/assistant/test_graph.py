@@ -198,6 +198,18 @@ def test_the_layout_is_the_one_the_model_was_trained_with(harbour: Database) -> 
     assert backend.prompts[0].messages[0].content == "sqlite harbour"
 
 
+def test_an_old_subject_does_not_colour_what_is_linked_for_a_new_one(harbour: Database) -> None:
+    def prompt_after(*history: Turn) -> str:
+        backend = ScriptedBackend([GOOD], prompt_layout="listed")
+        with Assistant(Settings(check_fidelity=False), backend=backend, database=harbour) as assistant:
+            assistant.ask(Question(text="How many boats are there?", history=history))
+        return backend.prompts[0].text
+
+    other = harbour.schema().tables[-1]
+    turn = Turn(question=f"all {other.name}", sql=f"SELECT {other.columns[-1].name} FROM {other.name}")
+    assert prompt_after(turn) == prompt_after()
+
+
 def test_confidence_is_the_probability_of_the_draft(harbour: Database) -> None:
     import math
 
