@@ -110,9 +110,11 @@ def stream_question(graph: AgentGraph, question: Question, context: AgentContext
                 final = item
     except Cancelled:
         return
-    finally:
+    except GeneratorExit:
         # Closing the graph's stream waits for the running step; the event makes the model stop at its next token.
         context.cancelled.set()
+        raise
+    finally:
         events.close()
     yield _with_timings(final["answer"], final["timings"])
 
