@@ -164,7 +164,7 @@ class Validator:
         if isinstance(facts, str):
             return Dropped(facts, draft.aim)
         attempts: tuple[tuple[SqlDraft, Rejection], ...] = ()
-        if draft.kind == "repair":
+        if draft.kind == "repair" or draft.refused_sql:
             refused = self._refuse(draft, facts) if draft.refused_sql else self._doubt(draft, facts)
             if refused is None:
                 return Dropped("the wrong draft is not refused", draft.aim)
