@@ -152,10 +152,12 @@ def link_schema(state: AgentState, context: AgentContext) -> tuple[AgentState, s
 
 def recall_pair(state: AgentState, context: AgentContext) -> tuple[AgentState, str]:
     """Run the SQL that a person approved for this question; if that fails, the model writes as for any other."""
-    outcome = run_approved(
-        state["recalled"], context.schema, context.database, context.settings, stopped=context.cancelled
-    )
-    stop_if_cancelled(context)
+    try:
+        outcome = run_approved(
+            state["recalled"], context.schema, context.database, context.settings, stopped=context.cancelled
+        )
+    finally:
+        stop_if_cancelled(context)  # as in `execute_sql`
     if isinstance(outcome, Rejection):
         return {"notices": (f"{NOT_RECALLED} {outcome.message}",)}, outcome.message
     query, result = outcome
